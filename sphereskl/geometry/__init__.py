@@ -1,5 +1,7 @@
 """Pure functions on the unit sphere: maps, separation measures and placement of prototypes."""
 
+from ._closed_form import orthonormal, orthoplex, polygon, simplex
+from ._placement import place_prototypes
 from ._separation import (
     alignment,
     closest_pair,
@@ -21,6 +23,11 @@ __all__ = [
     "max_cosine",
     "min_angle",
     "normalize",
+    "orthonormal",
+    "orthoplex",
+    "place_prototypes",
+    "polygon",
     "sample_uniform",
+    "simplex",
     "uniformity",
 ]
