@@ -1,0 +1,66 @@
+"""Whole tensors on the training device, and batches cut from them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class TensorData(NamedTuple):
+    """Samples with everything that the training loop needs to know of them.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_samples, ...)
+        Encoded samples.
+    target : Tensor of shape (n_samples,)
+        Encoded targets.
+    weight : Tensor of shape (n_samples,) or None
+        Row weights of mean 1 over the training set; ``None`` stands for ones.
+    rows : Tensor of shape (n_samples,) or None
+        Row identities, equal for copies of a row (see `sphereskl.nn.row_identity`).
+    """
+
+    X: Tensor
+    target: Tensor
+    weight: Tensor | None = None
+    rows: Tensor | None = None
+
+    def select(self, index: Tensor) -> "TensorData":
+        """Return the rows at `index`."""
+        return TensorData(
+            self.X[index],
+            self.target[index],
+            None if self.weight is None else self.weight[index],
+            None if self.rows is None else self.rows[index],
+        )
+
+
+class ShuffledBatches:
+    """Random batches of a whole tensor: one gather each, no row-by-row collation.
+
+    Parameters
+    ----------
+    data : TensorData
+        What to cut.
+    batch_size : int
+        Largest number of rows in a batch. Batches of an epoch differ by one row at the
+        most, so that no small remainder takes a step as large as the others.
+    generator : torch.Generator
+        Source of the order, on the CPU. A single batch is not shuffled.
+    """
+
+    def __init__(self, data: TensorData, batch_size: int, generator: torch.Generator):
+        self.data, self.batch_size, self.generator = data, batch_size, generator
+
+    def __len__(self) -> int:
+        return -(-len(self.data.X) // self.batch_size)
+
+    def __iter__(self) -> Iterator[TensorData]:
+        if len(self) == 1:
+            yield self.data
+            return
+        order = torch.randperm(len(self.data.X), generator=self.generator)
+        for index in order.to(self.data.X.device).tensor_split(len(self)):
+            yield self.data.select(index)

@@ -1,0 +1,77 @@
+"""Which rows are held out from training, decided by what the rows hold."""
+
+import hashlib
+
+import numpy as np
+
+
+def row_keys(X: np.ndarray, seed: int) -> np.ndarray:
+    """Hash every row's content.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        Rows; equal rows get equal keys.
+    seed : int
+        Salt in [0, 2^63): other seeds give unrelated keys.
+
+    Returns
+    -------
+    keys : ndarray of shape (n_samples,), uint64
+        Independent of the order of the rows and of the process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.training import row_keys
+    >>> keys = row_keys(np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]), seed=0)
+    >>> bool(keys[0] == keys[2]), bool(keys[0] == keys[1])
+    (True, False)
+    """
+    salt = seed.to_bytes(8, "little")
+    content = np.ascontiguousarray(X).tobytes()
+    width = len(content) // len(X)
+    digests = (
+        hashlib.blake2b(content[start : start + width], digest_size=8, key=salt).digest()
+        for start in range(0, len(content), width)
+    )
+    return np.frombuffer(b"".join(digests), dtype=np.uint64)
+
+
+def hold_out(keys: np.ndarray, target: np.ndarray, fraction: float) -> np.ndarray:
+    """Choose a stratified share of the distinct rows.
+
+    Copies of a row stay together: none is trained on while another judges the result, and
+    a row of weight 2 is treated exactly as two copies of it.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_samples,)
+        From `row_keys`.
+    target : ndarray of shape (n_samples,)
+        Strata, int64.
+    fraction : float
+        Share of the distinct rows to hold out, in [0, 1).
+
+    Returns
+    -------
+    held_out : ndarray of shape (n_samples,), bool
+        Every stratum gives its share, rounded up or down, and keeps at least one row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.training import hold_out
+    >>> keys = np.arange(10, dtype=np.uint64)
+    >>> hold_out(keys, np.repeat([0, 1], 5), 0.2).sum()
+    np.int64(2)
+    """
+    pairs = np.stack([target.astype(np.uint64), keys], axis=1)
+    distinct, copies_of = np.unique(pairs, axis=0, return_inverse=True)
+    # Systematic sampling along rows sorted by (stratum, key): stratified by construction.
+    crossed = np.floor(np.arange(len(distinct) + 1) * fraction + 0.5)
+    chosen = np.diff(crossed).astype(bool)
+    stratum = distinct[:, 0].astype(np.int64)
+    kept = np.bincount(stratum, weights=~chosen)
+    chosen &= kept[stratum] > 0
+    return chosen[copies_of.reshape(-1)]

@@ -1,0 +1,35 @@
+"""Who pressed Ctrl-C, and what they meant by it."""
+
+import sys
+
+# What may stand between a prompt and the training of one estimator.
+_PASSES_THROUGH = (
+    "sphereskl",
+    "sklearn.base",
+    "sklearn.pipeline",
+    "sklearn.compose",
+    "sklearn.utils",
+)
+
+
+def called_from_prompt() -> bool:
+    """Tell whether the running fit was asked for at an interactive prompt.
+
+    Returns
+    -------
+    called_from_prompt : bool
+        True in a notebook cell or a console that fits one estimator, alone or at the end
+        of a pipeline: Ctrl-C means "enough". False in scripts, in worker processes and
+        below anything that fits more than once, such as a search: Ctrl-C means "stop".
+    """
+    if not hasattr(sys, "ps1"):
+        return False
+    frame = sys._getframe()
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module == "__main__":
+            return True
+        if module not in ("contextlib", "functools") and not module.startswith(_PASSES_THROUGH):
+            return False
+        frame = frame.f_back
+    return False

@@ -1,0 +1,209 @@
+"""The skorch net that trains embedding models, with a hot path of its own."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, Self
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer
+from torch import Tensor
+
+from ..nn import EmbeddingModel, row_identity
+from ._data import ShuffledBatches, TensorData
+from ._inference import infer
+from ._optimizers import make_optimizer
+from ._schedules import make_schedule
+
+_BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class StopTraining(Exception):
+    """A callback asked for the end of training."""
+
+
+class EmbeddingNet(NeuralNet):
+    """Skorch net over whole tensors.
+
+    Skorch brings history, callbacks, device handling and pickling. Replaced are its data
+    loading (whole tensors instead of a ``DataLoader``), its epoch loop (one host
+    synchronisation an epoch; callbacks hear of batches only if they listen to them) and
+    its way with Ctrl-C (`interrupted_` tells, instead of silence).
+
+    Parameters
+    ----------
+    module : EmbeddingModel
+        The initialised model; trained in place.
+    criterion : Criterion
+        The loss.
+    optimizer : str or callable, default="adamw"
+        See `make_optimizer`.
+    weight_decay : float, default=0.0
+        Decay of weight matrices.
+    schedule : {"one_cycle", "cosine", "constant"}, default="constant"
+        Learning rate over the course of a fit.
+    max_grad_norm : float, default=None
+        Largest norm of the gradient; longer ones are shortened to it.
+    score : callable, default=None
+        ``score(projections, target, weight)``, a scalar to record for validation rows.
+    seed : int, default=0
+        Of the order in which rows are visited.
+    **kwargs
+        Of skorch's ``NeuralNet``: lr, max_epochs, batch_size, callbacks, device, ...
+
+    Attributes
+    ----------
+    interrupted_ : bool
+        Whether Ctrl-C ended the last training.
+    """
+
+    # Only seen by type checkers: skorch sets these when it initialises.
+    module_: EmbeddingModel
+    optimizer_: torch.optim.Optimizer
+
+    def __init__(
+        self,
+        module: EmbeddingModel,
+        criterion: torch.nn.Module,
+        optimizer: str | Callable[..., torch.optim.Optimizer] = "adamw",
+        *,
+        weight_decay: float = 0.0,
+        schedule: str = "constant",
+        max_grad_norm: float | None = None,
+        score: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.max_grad_norm = max_grad_norm
+        self.score = score
+        self.seed = seed
+        # Skorch's annotations, read off its defaults, are narrower than what it accepts.
+        options: dict[str, Any] = {"optimizer": optimizer, "train_split": None, **kwargs}
+        super().__init__(module, criterion, **options)
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> Self:
+        self.optimizer_ = make_optimizer(
+            self.optimizer, self.module_, lr=self.lr, weight_decay=self.weight_decay
+        )
+        return self
+
+    def partial_fit(self, X: TensorData, y: TensorData | None = None, **kwargs: Any) -> Self:
+        """Train for `max_epochs` on rows `X`, validating on rows `y` if there are any."""
+        if not self.initialized_:
+            self.initialize()
+        if self.optimizer_ is None:
+            self._initialize_optimizer()
+        self.interrupted_ = False
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y)
+        except StopTraining:
+            pass
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+        self.notify("on_train_end", X=X, y=y)
+        self._drop_unfinished_epoch()
+        self.module_.eval()
+        return self
+
+    def _drop_unfinished_epoch(self) -> None:
+        epochs: list[dict[str, Any]] = list(self.history)
+        if epochs and "train_loss" not in epochs[-1]:
+            self.history.pop()
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call a method of every callback."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as stop:
+            # How skorch's callbacks ask for the end; from anywhere else it is Ctrl-C.
+            raise StopTraining from stop
+
+    def fit_loop(
+        self, X: TensorData, y: TensorData | None = None, epochs: int | None = None, **kwargs: Any
+    ) -> Self:
+        if not hasattr(self, "generator_"):
+            self.generator_ = torch.Generator().manual_seed(self.seed)
+        epochs = self.max_epochs if epochs is None else epochs
+        batches = ShuffledBatches(X, self.batch_size, self.generator_)
+        self.scheduler_ = make_schedule(
+            self.schedule, self.optimizer_, self.lr, epochs * len(batches)
+        )
+        data = {"dataset_train": X, "dataset_valid": y}
+        for _ in range(epochs):
+            self.notify("on_epoch_begin", **data)
+            self._train_epoch(batches)
+            if y is not None:
+                self._validate(y)
+            self.notify("on_epoch_end", **data)
+        return self
+
+    def _train_epoch(self, batches: ShuffledBatches) -> None:
+        self.module_.train()
+        heard = any(_listens(callback) for _, callback in self.callbacks_)
+        losses, sizes = [], []
+        for batch in batches:
+            losses.append(self._heard_step(batch) if heard else self._step(batch))
+            sizes.append(len(batch.X))
+        # The only point of an epoch at which the host waits for the device.
+        mean = torch.stack(losses).double() @ torch.tensor(sizes).double().to(self.device)
+        self.history.record("train_loss", mean.item() / sum(sizes))
+        self.history.record("train_batch_count", len(sizes))
+
+    def _step(self, batch: TensorData, on_gradients: Callable[[], None] | None = None) -> Tensor:
+        self.optimizer_.zero_grad()
+        with nullcontext() if batch.rows is None else row_identity(batch.rows):
+            projections = self.module_(batch.X)
+        loss = self.criterion_(projections, batch.target, batch.weight, self.module_)
+        loss.backward()
+        if self.max_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
+        if on_gradients is not None:
+            on_gradients()
+        self.optimizer_.step()
+        if self.scheduler_ is not None:
+            self.scheduler_.step()
+        return loss.detach()
+
+    def _heard_step(self, batch: TensorData) -> Tensor:
+        """Take a step and tell the callbacks, at the price of a synchronisation a batch."""
+        told: dict[str, Any] = {"batch": (batch.X, batch.target), "training": True}
+        self.notify("on_batch_begin", **told)
+        parameters = list(self.module_.named_parameters())
+        loss = self._step(
+            batch, lambda: self.notify("on_grad_computed", named_parameters=parameters, **told)
+        )
+        self.history.record_batch("train_loss", loss.item())
+        self.history.record_batch("train_batch_size", len(batch.X))
+        self.notify("on_batch_end", loss=loss, **told)
+        return loss
+
+    def _validate(self, data: TensorData) -> None:
+        self.module_.eval()
+        projections = infer(self.module_, data.X, device=self.device)
+        projections = projections.to(data.target.device)
+        with torch.inference_mode():
+            loss = self.criterion_(projections, data.target, data.weight, self.module_)
+            self.history.record("valid_loss", loss.item())
+            if self.score is not None:
+                score = self.score(projections, data.target, data.weight)
+                self.history.record("valid_score", score.item())
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        # Bound to the batches of a fit that is over. The order of rows starts anew.
+        for name in ("scheduler_", "generator_"):
+            state.pop(name, None)
+        return state
+
+
+def _listens(callback: Callback) -> bool:
+    return any(
+        getattr(type(callback), event) is not getattr(Callback, event) for event in _BATCH_EVENTS
+    )

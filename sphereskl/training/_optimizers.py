@@ -1,0 +1,54 @@
+"""Optimisers by name, with weight decay where it belongs."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "adam": partial(torch.optim.Adam, fused=True),
+    "sgd": partial(torch.optim.SGD, momentum=0.9, fused=True),
+}
+
+
+def make_optimizer(
+    optimizer: str | Callable[..., torch.optim.Optimizer],
+    module: nn.Module,
+    *,
+    lr: float,
+    weight_decay: float,
+) -> torch.optim.Optimizer:
+    """Build an optimiser for the parameters of a module that learn.
+
+    Parameters
+    ----------
+    optimizer : {"adamw", "adam", "sgd"} or callable
+        "sgd" has momentum 0.9. A callable, such as an optimiser class or a
+        ``functools.partial`` of one, is called with parameter groups and ``lr``.
+    module : nn.Module
+        What to train.
+    lr : float
+        Learning rate.
+    weight_decay : float
+        Decay of weight matrices and filters. Biases, normalisation weights, the scale and
+        prototypes do not decay: shrinking them does not regularise, it moves the model.
+
+    Returns
+    -------
+    optimizer : torch.optim.Optimizer
+        With two parameter groups: those that decay and those that do not.
+    """
+    decaying, free = [], []
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1 and not name.endswith("_prototypes")
+            (decaying if decays else free).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": decaying, "weight_decay": weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    make = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
+    return make([group for group in groups if group["params"]], lr=lr)

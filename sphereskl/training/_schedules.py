@@ -1,0 +1,43 @@
+"""Learning-rate schedules, stepped after every batch."""
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    SequentialLR,
+)
+
+SCHEDULES = ("one_cycle", "cosine", "constant")
+
+
+def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> LRScheduler | None:
+    """Build a schedule that ends after a known number of steps.
+
+    Parameters
+    ----------
+    name : {"one_cycle", "cosine", "constant"}
+        "one_cycle" rises from lr/25 to lr over the first 30 % of the steps and falls to
+        nearly nothing (Smith and Topin 2019); "cosine" rises linearly over the first 5 %
+        and falls along a half cosine (Loshchilov and Hutter 2017); "constant" is `lr`.
+    optimizer : torch.optim.Optimizer
+        Whose learning rates to set.
+    lr : float
+        Peak learning rate.
+    n_steps : int
+        Number of batches in the whole training.
+
+    Returns
+    -------
+    schedule : LRScheduler or None
+        ``None`` for "constant".
+    """
+    if name == "one_cycle" and n_steps > 1:
+        return OneCycleLR(optimizer, lr, total_steps=n_steps, cycle_momentum=False)
+    if name == "cosine" and n_steps > 1:
+        n_warm_up = max(1, n_steps // 20)
+        warm_up = LinearLR(optimizer, 1 / (n_warm_up + 1), total_iters=n_warm_up)
+        decay = CosineAnnealingLR(optimizer, max(1, n_steps - n_warm_up))
+        return SequentialLR(optimizer, [warm_up, decay], milestones=[n_warm_up])
+    return None
