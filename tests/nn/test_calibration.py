@@ -1,0 +1,109 @@
+"""The fitted scale is the one that explains the labels."""
+
+import math
+
+import pytest
+import torch
+
+from sphereskl.geometry import simplex
+from sphereskl.nn import fit_scale, separating_scale
+
+
+def _labelled(scale, n_samples, n_classes=4):
+    # Labels drawn from softmax(scale * cosines), by the Gumbel-max trick.
+    generator = torch.Generator().manual_seed(0)
+    cosines = 2 * torch.rand(n_samples, n_classes, generator=generator, dtype=torch.float64) - 1
+    uniform = torch.rand(n_samples, n_classes, generator=generator, dtype=torch.float64)
+    return cosines, (scale * cosines - (-uniform.log()).log()).argmax(dim=1)
+
+
+def _objective(scale, cosines, target, expected):
+    nll = torch.nn.functional.cross_entropy(scale * cosines, target, reduction="sum").item()
+    return nll + math.log(scale / expected) ** 2 / 2
+
+
+@pytest.mark.parametrize("scale", [0.5, 4.0, 16.0])
+def test_scale_behind_the_labels_is_recovered(scale):
+    cosines, target = _labelled(scale, 20_000)
+    assert fit_scale(cosines, target, expected=4.0) == pytest.approx(scale, rel=0.04, abs=0.05)
+
+
+@pytest.mark.parametrize("n_samples", [1, 10, 300])
+@pytest.mark.parametrize("expected", [1.0, 6.0])
+def test_scale_minimises_the_documented_objective(expected, n_samples):
+    cosines, target = _labelled(8.0, n_samples)
+    found = fit_scale(cosines, target, expected=expected)
+    grid = [expected * math.exp(step / 100) for step in range(-690, 691)]
+    lowest = min(_objective(scale, cosines, target, expected) for scale in grid)
+    assert _objective(found, cosines, target, expected) <= lowest + 1e-9
+
+
+def test_without_information_the_expected_scale_is_kept():
+    assert fit_scale(torch.zeros(50, 3), torch.zeros(50).long(), expected=6.0) == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 3.0, 1e6])
+def test_only_ratios_of_weights_matter(factor):
+    cosines, target = _labelled(8.0, 100)
+    weight = torch.rand(100, generator=torch.Generator().manual_seed(1))
+    found = fit_scale(cosines, target, factor * weight, expected=4.0)
+    assert found == pytest.approx(fit_scale(cosines, target, weight, expected=4.0), rel=1e-6)
+
+
+def test_weights_are_repetitions_of_distinct_rows():
+    cosines, target = _labelled(8.0, 60)
+    weight = torch.tensor([1, 2, 3] * 20)
+    rows = torch.arange(60).repeat_interleave(weight)
+    weighted = fit_scale(cosines, target, weight, expected=4.0)
+    repeated = fit_scale(cosines[rows], target[rows], expected=4.0, n_distinct=60)
+    assert repeated == pytest.approx(weighted, rel=1e-9)
+
+
+def test_rows_of_weight_zero_do_not_count():
+    cosines, target = _labelled(8.0, 60)
+    weight = torch.arange(60) < 40
+    found = fit_scale(cosines, target, weight, expected=4.0, n_distinct=40)
+    assert found == pytest.approx(fit_scale(cosines[:40], target[:40], expected=4.0), rel=1e-9)
+
+
+def test_order_of_rows_does_not_matter():
+    cosines, target = _labelled(8.0, 100)
+    found = fit_scale(cosines.flip(0), target.flip(0), expected=4.0)
+    assert found == pytest.approx(fit_scale(cosines, target, expected=4.0), rel=1e-9)
+
+
+@pytest.mark.parametrize("expected", [1e-2, 4.0, 100.0])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_scale_is_finite_and_positive_under_perfect_separation(sign, expected):
+    rows, target = sign * torch.eye(3).repeat(100, 1), torch.arange(3).repeat(100)
+    found = fit_scale(rows, target, expected=expected)
+    assert 1e-3 <= found / expected <= 1e3
+    assert (found > expected) == (sign > 0)
+
+
+def test_separation_counts_for_more_the_more_rows_show_it():
+    few, many = (
+        fit_scale(torch.eye(3).repeat(n, 1), torch.arange(3).repeat(n), expected=4.0)
+        for n in (2, 200)
+    )
+    assert 4 < few < many
+
+
+def test_float32_cosines_are_enough():
+    cosines, target = _labelled(8.0, 100)
+    found = fit_scale(cosines.float(), target, expected=4.0)
+    assert found == pytest.approx(fit_scale(cosines, target, expected=4.0), rel=1e-5)
+
+
+@pytest.mark.parametrize("probability", [0.6, 0.9, 0.99])
+@pytest.mark.parametrize("n_prototypes", [2, 3, 10, 100])
+def test_separating_scale_gives_the_probability_at_a_prototype(n_prototypes, probability):
+    cosines = simplex(n_prototypes) @ simplex(n_prototypes)[0]
+    scale = separating_scale(n_prototypes, probability)
+    assert torch.softmax(scale * cosines, dim=0)[0].item() == pytest.approx(probability)
+
+
+@pytest.mark.parametrize(("n_prototypes", "scale"), [(2, 2.3), (3, 3.5), (10, 6.1), (100, 9.1)])
+def test_separating_scale_of_the_published_table(n_prototypes, scale):
+    # s = ln(99 (K - 1)) (K - 1) / K.
+    assert separating_scale(n_prototypes) == pytest.approx(scale, abs=0.05)
