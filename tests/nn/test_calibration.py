@@ -72,7 +72,7 @@ def test_order_of_rows_does_not_matter():
     assert found == pytest.approx(fit_scale(cosines, target, expected=4.0), rel=1e-9)
 
 
-@pytest.mark.parametrize("expected", [1e-2, 4.0, 100.0])
+@pytest.mark.parametrize("expected", [1e-2, 1.0, 10.0])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_scale_is_finite_and_positive_under_perfect_separation(sign, expected):
     rows, target = sign * torch.eye(3).repeat(100, 1), torch.arange(3).repeat(100)

@@ -1,0 +1,41 @@
+"""A criterion hands a loss what it asks for."""
+
+import pytest
+import torch
+
+from sphereskl.geometry import simplex
+from sphereskl.nn import LOSSES, EmbeddingModel, cosine, cross_entropy
+from sphereskl.training import Criterion
+
+MODEL = EmbeddingModel(torch.nn.Identity(), simplex(3, 4), scale=7.0, learn_scale=True)
+TARGET = torch.tensor([0, 1, 2, 0, 1])
+
+
+def _projections():
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return MODEL(x)
+
+
+@pytest.mark.parametrize("weight", [None, torch.linspace(0.2, 1.8, 5)])
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_criterion_is_the_loss(name, weight):
+    found = Criterion(LOSSES[name])(_projections(), TARGET, weight, MODEL)
+    torch.testing.assert_close(found, LOSSES[name](_projections(), TARGET, weight))
+
+
+def test_scale_is_the_models_and_learns():
+    found = Criterion(cross_entropy, uses_scale=True)(_projections(), TARGET, None, MODEL)
+    (gradient,) = torch.autograd.grad(found, MODEL.log_scale)
+    torch.testing.assert_close(found, cross_entropy(_projections(), TARGET, scale=7.0))
+    assert gradient.abs() > 0
+
+
+def test_options_are_handed_on():
+    criterion = Criterion(cross_entropy, uses_scale=True, label_smoothing=0.3)
+    expected = cross_entropy(_projections(), TARGET, scale=7.0, label_smoothing=0.3)
+    torch.testing.assert_close(criterion(_projections(), TARGET, None, MODEL), expected)
+
+
+def test_a_criterion_owns_no_parameters():
+    # The model does: a loss that owned some would not be a pure function.
+    assert not list(Criterion(cosine).parameters())

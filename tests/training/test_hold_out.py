@@ -1,0 +1,111 @@
+"""Which rows are held out depends on their content alone."""
+
+import math
+
+import numpy as np
+import pytest
+
+from sphereskl.training import hold_out, row_keys
+
+
+def _rows(n_samples=200, seed=0):
+    return np.random.default_rng(seed).normal(size=(n_samples, 5))
+
+
+def _strata(n_samples=200, n_strata=4):
+    return np.arange(n_samples) % n_strata
+
+
+def test_keys_belong_to_rows_not_to_positions():
+    X, order = _rows(), np.random.default_rng(1).permutation(200)
+    np.testing.assert_array_equal(row_keys(X[order], 0), row_keys(X, 0)[order])
+
+
+def test_keys_are_64_bits_and_do_not_collide():
+    keys = row_keys(_rows(5000), 0)
+    assert keys.dtype == np.uint64
+    assert len(np.unique(keys)) == 5000
+
+
+def test_equal_rows_have_equal_keys():
+    X = _rows()
+    np.testing.assert_array_equal(row_keys(np.concatenate([X, X]), 0)[200:], row_keys(X, 0))
+
+
+def test_zeros_of_either_sign_are_equal():
+    # A standardised or negated column holds both; 0.0 == -0.0.
+    positive, negative = row_keys(np.array([[0.0, 1.0], [-0.0, 1.0]]), 0)
+    assert positive == negative
+
+
+@pytest.mark.parametrize("other", [1, 255, 2**31 - 1, 2**63 - 1])
+def test_other_salts_give_unrelated_keys(other):
+    assert not np.isin(row_keys(_rows(), other), row_keys(_rows(), 0)).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+def test_memory_layout_does_not_matter(dtype):
+    X = (100 + 10 * _rows()).astype(dtype)
+    strided = np.repeat(X, 2, axis=1)[:, ::2]
+    np.testing.assert_array_equal(row_keys(np.asfortranarray(X), 0), row_keys(X, 0))
+    np.testing.assert_array_equal(row_keys(strided, 0), row_keys(X, 0))
+
+
+def test_images_have_keys():
+    images = np.arange(4 * 3 * 2 * 2, dtype=np.uint8).reshape(4, 3, 2, 2)
+    np.testing.assert_array_equal(row_keys(images, 0), row_keys(images.reshape(4, -1), 0))
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.15, 0.25, 0.3, 0.5])
+@pytest.mark.parametrize("n_strata", [1, 3, 7, 60])
+def test_every_stratum_gives_its_share(n_strata, fraction):
+    target = _strata(421, n_strata)
+    given = np.bincount(target, hold_out(row_keys(_rows(421), 0), target, fraction))
+    share = np.bincount(target) * fraction
+    assert (np.floor(share - 1e-9) <= given).all()
+    assert (given <= np.ceil(share + 1e-9)).all()
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.15, 0.25, 0.5, 0.9])
+def test_the_whole_gives_its_share(fraction):
+    held_out = hold_out(row_keys(_rows(1000), 0), _strata(1000), fraction)
+    assert held_out.sum() == pytest.approx(1000 * fraction, abs=0.5)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("n_strata", [1, 20, 50, 100, 200])
+def test_every_stratum_keeps_a_row(n_strata, fraction):
+    target = _strata(200, n_strata)
+    held_out = hold_out(row_keys(_rows(), 0), target, fraction)
+    assert set(target[~held_out]) == set(range(n_strata))
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 9])
+def test_small_strata_give_what_they_can_spare(n_rows):
+    # Their share rounded down, and all but the row that they keep.
+    target = _strata(20 * n_rows, 20)
+    given = np.bincount(target, hold_out(row_keys(_rows(20 * n_rows), 0), target, 0.9))
+    assert (given >= min(math.floor(0.9 * n_rows), n_rows - 1)).all()
+
+
+def test_copies_stay_together():
+    copies = np.repeat(np.arange(200), np.arange(200) % 4 + 1)
+    held_out = hold_out(row_keys(_rows()[copies], 0), _strata()[copies], 0.2)
+    expected = hold_out(row_keys(_rows(), 0), _strata(), 0.2)
+    np.testing.assert_array_equal(held_out, expected[copies])
+
+
+def test_order_of_rows_does_not_matter():
+    order = np.random.default_rng(1).permutation(200)
+    keys = row_keys(_rows(), 0)
+    expected = hold_out(keys, _strata(), 0.2)[order]
+    np.testing.assert_array_equal(hold_out(keys[order], _strata()[order], 0.2), expected)
+
+
+def test_salt_chooses_other_rows():
+    first, second = (hold_out(row_keys(_rows(), salt), _strata(), 0.2) for salt in (0, 1))
+    assert (first != second).any()
+
+
+def test_a_single_row_is_kept():
+    assert not hold_out(row_keys(_rows(1), 0), np.array([0]), 0.9).any()

@@ -1,0 +1,373 @@
+"""The net trains as a hand-written loop does, and tells what happened."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler
+from torch import nn
+
+from sphereskl.geometry import simplex
+from sphereskl.nn import (
+    MLP,
+    ConvNet,
+    Dropout,
+    EmbeddingModel,
+    cross_entropy,
+    row_identity,
+    squared_cosine,
+)
+from sphereskl.training import (
+    Criterion,
+    EmbeddingNet,
+    ShuffledBatches,
+    TensorData,
+    make_optimizer,
+    make_schedule,
+    seeded,
+)
+
+
+def _data(n_samples=100, seed=0, weighted=False):
+    generator = torch.Generator().manual_seed(seed)
+    X = torch.randn(n_samples, 4, generator=generator)
+    target = (X[:, 0] > 0).long() + (X[:, 1] > 0).long()
+    weight = torch.rand(n_samples, generator=generator) if weighted else None
+    return TensorData(X, target, weight, torch.arange(n_samples))
+
+
+def _model(seed=0, **options):
+    with seeded(seed):
+        backbone = MLP((16,), dropout=0.2).build((4,), 8)
+    return EmbeddingModel(backbone, simplex(3, 8).float(), scale=4.0, learn_scale=True, **options)
+
+
+def _net(model=None, criterion=None, **options):
+    model = _model() if model is None else model
+    criterion = Criterion(cross_entropy, uses_scale=True) if criterion is None else criterion
+    options = {"lr": 0.01, "max_epochs": 4, "batch_size": 16, "verbose": 0, **options}
+    return EmbeddingNet(model, criterion, **options)
+
+
+def _state(module):
+    return torch.cat([value.flatten() for value in module.state_dict().values()])
+
+
+class _Recorder(Callback):
+    """Keep the names of the events, and what a batch was."""
+
+    def __init__(self):
+        self.events, self.batches = [], []
+
+    def on_train_begin(self, net, **kwargs):
+        self.events.append("train_begin")
+
+    def on_batch_begin(self, net, batch=None, training=None, **kwargs):
+        self.events.append("batch_begin")
+        self.batches.append((*batch, training))
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        norms = [p.grad.norm() for _, p in named_parameters if p.grad is not None]
+        self.events.append(float(torch.stack(norms).norm()))
+
+    def on_batch_end(self, net, loss=None, **kwargs):
+        self.events.append("batch_end")
+
+    def on_epoch_end(self, net, **kwargs):
+        self.events.append("epoch_end")
+
+    def on_train_end(self, net, **kwargs):
+        self.events.append("train_end")
+
+
+class _Stop(Callback):
+    """Ask for the end of training the way skorch's callbacks do."""
+
+    def __init__(self, event, epoch):
+        self.event, self.epoch = event, epoch
+
+    def _act(self, event, net):
+        if event == self.event and len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+    def on_epoch_begin(self, net, **kwargs):
+        self._act("on_epoch_begin", net)
+
+    def on_batch_end(self, net, **kwargs):
+        self._act("on_batch_end", net)
+
+    def on_epoch_end(self, net, **kwargs):
+        self._act("on_epoch_end", net)
+
+
+class _CtrlC(nn.Module):
+    """A loss at whose n-th call somebody presses Ctrl-C."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n = n
+
+    def forward(self, projections, target, weight, model):
+        self.n -= 1
+        if self.n == 0:
+            raise KeyboardInterrupt
+        return squared_cosine(projections, target, weight)
+
+
+def _train_by_hand(model, data, *, optimizer, schedule, seed, n_epochs=4, max_norm=None):
+    # What the net's documentation promises, written out: mean loss, one step a batch.
+    model.train()
+    batches = ShuffledBatches(data, 16, torch.Generator().manual_seed(seed))
+    stepper = make_optimizer(optimizer, model, lr=0.01, weight_decay=0.1)
+    pace = make_schedule(schedule, stepper, 0.01, n_epochs * len(batches))
+    for _ in range(n_epochs):
+        for batch in batches:
+            stepper.zero_grad()
+            with row_identity(batch.rows):
+                cosines = model(batch.X)
+            cross_entropy(cosines, batch.target, batch.weight, scale=model.scale).backward()
+            if max_norm is not None:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+            stepper.step()
+            if pace is not None:
+                pace.step()
+    return model.eval()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("schedule", ["constant", "one_cycle", "cosine"])
+def test_training_equals_a_hand_written_loop(schedule, optimizer, weighted):
+    options = {"optimizer": optimizer, "schedule": schedule, "seed": 3}
+    net = _net(weight_decay=0.1, **options).fit(_data(weighted=weighted))
+    expected = _train_by_hand(_model(), _data(weighted=weighted), **options)
+    assert torch.equal(_state(net.module_), _state(expected))
+
+
+def test_clipped_training_equals_a_hand_written_loop():
+    net = _net(weight_decay=0.1, max_grad_norm=0.1).fit(_data())
+    expected = _train_by_hand(
+        _model(), _data(), optimizer="adamw", schedule="constant", seed=0, max_norm=0.1
+    )
+    assert torch.equal(_state(net.module_), _state(expected))
+
+
+def test_the_model_is_trained_in_place():
+    model = _model()
+    before = _state(model).clone()
+    assert _net(model).fit(_data()).module_ is model
+    assert not torch.equal(_state(model), before)
+
+
+def test_training_learns():
+    net = _net(max_epochs=40).fit(_data(300))
+    hits = net.module_(_data(200, seed=1).X).argmax(dim=1) == _data(200, seed=1).target
+    assert hits.float().mean() > 0.9
+
+
+def test_listening_does_not_change_the_training():
+    heard = _net(callbacks=[_Recorder()]).fit(_data())
+    assert torch.equal(_state(heard.module_), _state(_net().fit(_data()).module_))
+
+
+def test_validation_does_not_change_the_training():
+    watched = _net().partial_fit(_data(), _data(seed=1))
+    assert torch.equal(_state(watched.module_), _state(_net().fit(_data()).module_))
+
+
+def test_callbacks_hear_of_every_batch_in_order():
+    recorder = _Recorder()
+    _net(max_epochs=2, batch_size=50, callbacks=[recorder]).fit(_data())
+    kinds = ["grad" if isinstance(event, float) else event for event in recorder.events]
+    epoch = ["batch_begin", "grad", "batch_end"] * 2 + ["epoch_end"]
+    assert kinds == ["train_begin", *epoch * 2, "train_end"]
+
+
+def test_callbacks_see_the_batches():
+    recorder = _Recorder()
+    _net(max_epochs=1, callbacks=[recorder]).fit(_data())
+    rows, targets, training = zip(*recorder.batches, strict=True)
+    assert torch.equal(torch.cat(rows).sort(dim=0).values, _data().X.sort(dim=0).values)
+    assert torch.equal(torch.cat(targets).sort().values, _data().target.sort().values)
+    assert set(training) == {True}
+
+
+def test_batches_are_recorded_only_for_listeners():
+    heard, unheard = _net(callbacks=[_Recorder()]).fit(_data()), _net().fit(_data())
+    batches = heard.history[-1, "batches", :, ("train_loss", "train_batch_size")]
+    mean = np.average([loss for loss, _ in batches], weights=[size for _, size in batches])
+    assert mean == pytest.approx(heard.history[-1, "train_loss"])
+    assert unheard.history[-1]["batches"] == []
+
+
+def test_callbacks_hear_of_clipped_gradients():
+    recorder = _Recorder()
+    _net(max_grad_norm=0.01, callbacks=[recorder]).fit(_data())
+    norms = [event for event in recorder.events if isinstance(event, float)]
+    assert max(norms) <= 0.01 * (1 + 1e-4)
+
+
+def test_history_tells_of_every_epoch():
+    def score(projections, target, weight):
+        return (projections.argmax(dim=1) == target).double().mean()
+
+    net = _net(score=score).partial_fit(_data(), _data(30, seed=1))
+    columns = ("epoch", "train_batch_count", "train_loss", "valid_loss", "valid_score", "dur")
+    table = np.array(net.history[:, columns])
+    assert table.shape == (4, 6)
+    assert table[:, 0].tolist() == [1, 2, 3, 4]
+    assert set(table[:, 1]) == {7}
+    assert np.isfinite(table).all()
+
+
+def test_without_validation_rows_there_are_no_validation_columns():
+    assert not {"valid_loss", "valid_score"} & set(_net().fit(_data()).history[-1])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_validation_is_the_loss_of_the_trained_model(weighted):
+    valid = _data(37, seed=1, weighted=weighted)
+    net = _net().partial_fit(_data(), valid)
+    expected = cross_entropy(
+        net.module_(valid.X), valid.target, valid.weight, scale=net.module_.scale
+    )
+    assert net.history[-1, "valid_loss"] == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_training_loss_is_the_mean_over_rows():
+    # Of unequal batches too: with a step size of 0 it is the loss of the whole.
+    net = _net(_model().requires_grad_(False), max_epochs=1, optimizer="sgd", lr=0.0)
+    net.module.log_scale.requires_grad_(True)
+    net.module.backbone[0][2].p = 0.0
+    net.fit(_data(101))
+    expected = cross_entropy(net.module_(_data(101).X), _data(101).target, scale=4.0)
+    assert net.history[-1, "train_loss"] == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_early_stopping_restores_the_best_model():
+    stopping = EarlyStopping("valid_loss", patience=3, load_best=True, sink=lambda _: None)
+    net = _net(lr=0.5, max_epochs=50, callbacks=[stopping])
+    valid = _data(60, seed=1)
+    net.partial_fit(_data(40), valid)
+    losses = net.history[:, "valid_loss"]
+    restored = cross_entropy(net.module_(valid.X), valid.target, scale=net.module_.scale)
+    assert len(losses) < 50
+    assert restored.item() == pytest.approx(min(losses), rel=1e-6)
+    assert not net.interrupted_
+
+
+@pytest.mark.parametrize(
+    ("event", "n_finished"), [("on_epoch_begin", 1), ("on_batch_end", 1), ("on_epoch_end", 2)]
+)
+def test_a_callback_that_stops_training_is_no_interruption(event, n_finished):
+    net = _net(callbacks=[_Stop(event, 2)]).fit(_data())
+    assert not net.interrupted_
+    assert len(net.history) == n_finished
+    assert not net.module_.training
+
+
+@pytest.mark.parametrize(("call", "n_finished"), [(1, 0), (3, 0), (8, 1), (15, 2)])
+def test_ctrl_c_ends_training_and_is_told(call, n_finished):
+    # Seven batches an epoch; the epoch that was cut short leaves no row in the history.
+    net = _net(criterion=_CtrlC(call)).fit(_data())
+    assert net.interrupted_
+    assert len(net.history) == n_finished
+    assert not net.module_.training
+
+
+def test_an_interruption_is_forgotten_by_the_next_training():
+    net = _net(criterion=_CtrlC(3)).fit(_data())
+    net.partial_fit(_data())
+    assert not net.interrupted_
+    assert len(net.history) == 4
+
+
+def test_callbacks_hear_of_the_end_after_ctrl_c():
+    recorder = _Recorder()
+    _net(criterion=_CtrlC(3), callbacks=[recorder]).fit(_data())
+    assert recorder.events[-1] == "train_end"
+
+
+def test_errors_are_not_swallowed():
+    def loss(projections, target, weight):
+        raise ZeroDivisionError("inside")
+
+    with pytest.raises(ZeroDivisionError, match="inside"):
+        _net(criterion=Criterion(loss)).fit(_data())
+
+
+def test_partial_fits_at_a_constant_rate_are_one_fit():
+    whole = _net(max_epochs=4).fit(_data())
+    parts = _net(max_epochs=2).partial_fit(_data()).partial_fit(_data())
+    assert torch.equal(_state(parts.module_), _state(whole.module_))
+    assert len(parts.history) == 4
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine"])
+def test_training_goes_on_after_a_schedule(schedule):
+    net = _net(schedule=schedule).fit(_data())
+    net.schedule = "constant"
+    net.partial_fit(_data())
+    assert {group["lr"] for group in net.optimizer_.param_groups} == {0.01}
+
+
+@pytest.mark.parametrize("transport", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+@pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
+def test_a_trained_net_can_be_copied_and_pickled(schedule, transport):
+    net = _net(schedule=schedule).partial_fit(_data(), _data(seed=1))
+    arrived = transport(net)
+    assert torch.equal(_state(arrived.module_), _state(net.module_))
+    assert arrived.history == net.history
+    assert not {"scheduler_", "generator_"} & set(vars(arrived))
+    assert len(arrived.partial_fit(_data()).history) == 8
+
+
+def test_a_pickled_net_holds_no_data():
+    small, large = (_net(max_epochs=1).fit(_data(n)) for n in (100, 10_000))
+    assert abs(len(pickle.dumps(small)) - len(pickle.dumps(large))) < 1000
+
+
+def test_training_leaves_the_global_generator_alone():
+    before = torch.random.get_rng_state()
+    _net().partial_fit(_data(), _data(seed=1))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine"])
+def test_rates_end_low(schedule):
+    net = _net(schedule=schedule, max_epochs=10).fit(_data())
+    assert net.optimizer_.param_groups[0]["lr"] < 0.01 / 100
+
+
+def test_skorchs_own_callbacks_work():
+    net = _net(callbacks=[LRScheduler("ExponentialLR", gamma=0.5)]).fit(_data())
+    assert isinstance(dict(net.callbacks_)["epoch_timer"], EpochTimer)
+    assert net.optimizer_.param_groups[0]["lr"] == pytest.approx(0.01 / 2**4)
+
+
+def test_training_is_silent(capsys):
+    _net().partial_fit(_data(), _data(seed=1))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_repeated_rows_are_weights_in_a_single_batch():
+    # Copies share their dropout mask; in a single batch nothing else differs.
+    data = _data(30)._replace(X=_data(30).X.double())
+    copies = torch.arange(30).repeat_interleave(torch.tensor([1, 2, 3] * 10))
+    weight = torch.tensor([1.0, 2.0, 3.0] * 10, dtype=torch.float64) / 2
+    nets = [_net(_model().double(), optimizer="sgd", batch_size=1000) for _ in range(2)]
+    nets[0].fit(data.select(copies))
+    nets[1].fit(data._replace(weight=weight))
+    torch.testing.assert_close(*(_state(net.module_) for net in nets), rtol=1e-9, atol=1e-12)
+
+
+def test_images_are_trained_on():
+    with seeded(0):
+        backbone = ConvNet((4,), n_blocks=1).build((1, 4, 4), 8)
+    model = EmbeddingModel(backbone, simplex(3, 8).float())
+    data = TensorData(torch.randn(40, 1, 4, 4, generator=torch.Generator()), torch.arange(40) % 3)
+    net = _net(model, Criterion(squared_cosine)).fit(data)
+    assert any(isinstance(layer, Dropout) for layer in net.module_.modules())
+    assert np.isfinite(net.history[:, "train_loss"]).all()

@@ -1,0 +1,75 @@
+"""Weight decay reaches weights and nothing else."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from sphereskl.geometry import simplex
+from sphereskl.nn import MLP, ConvNet, EmbeddingModel
+from sphereskl.training import OPTIMIZERS, make_optimizer
+
+
+def _model():
+    backbone = ConvNet(widths=(4,), n_blocks=1).build((1, 4, 4), 3)
+    return EmbeddingModel(backbone, simplex(3, 3), learn_prototypes=True, learn_scale=True)
+
+
+def _names(model, group):
+    members = {id(parameter) for parameter in group["params"]}
+    return {name for name, parameter in model.named_parameters() if id(parameter) in members}
+
+
+def test_only_weight_matrices_and_filters_decay():
+    model = _model()
+    decaying, free = make_optimizer("adamw", model, lr=0.1, weight_decay=0.5).param_groups
+    assert (decaying["weight_decay"], free["weight_decay"]) == (0.5, 0.0)
+    assert _names(model, decaying) == {"backbone.0.weight", "backbone.6.weight"}
+    assert _names(model, decaying) | _names(model, free) == set(dict(model.named_parameters()))
+    assert {"_prototypes", "log_scale", "backbone.1.weight"} <= _names(model, free)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_without_gradient_only_decay_moves_weights(name):
+    model = EmbeddingModel(MLP((4,)).build((2,), 3), simplex(3, 3), learn_scale=True)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    make_optimizer(name, model, lr=0.1, weight_decay=0.5).step()
+    moved = {name for name, value in model.named_parameters() if not value.equal(before[name])}
+    assert moved == {"backbone.0.0.weight", "backbone.1.weight"}
+
+
+def test_frozen_parameters_are_left_out():
+    model = MLP((4,)).build((2,), 3)
+    model[0].requires_grad_(False)
+    weight, bias = make_optimizer("sgd", model, lr=0.1, weight_decay=0.5).param_groups
+    assert [*weight["params"], *bias["params"]] == list(model[1].parameters())
+
+
+def test_empty_groups_are_left_out():
+    optimizer = make_optimizer("sgd", nn.Linear(2, 2, bias=False), lr=0.1, weight_decay=0.5)
+    assert len(optimizer.param_groups) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)],
+)
+def test_names_stand_for_torch_optimizers(name, kind):
+    optimizer = make_optimizer(name, nn.Linear(2, 2), lr=0.1, weight_decay=0.0)
+    assert type(optimizer) is kind
+    assert {group["lr"] for group in optimizer.param_groups} == {0.1}
+
+
+def test_sgd_has_momentum():
+    optimizer = make_optimizer("sgd", nn.Linear(2, 2), lr=0.1, weight_decay=0.0)
+    assert optimizer.defaults["momentum"] == 0.9
+
+
+@pytest.mark.parametrize("make", [torch.optim.RMSprop, partial(torch.optim.NAdam, betas=(0, 0.9))])
+def test_any_optimizer_can_be_passed(make):
+    optimizer = make_optimizer(make, nn.Linear(2, 2), lr=0.1, weight_decay=0.5)
+    assert type(optimizer) is getattr(make, "func", make)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.5, 0.0]
