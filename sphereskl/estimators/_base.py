@@ -5,7 +5,7 @@ The only module that imports scikit-learn's private helpers.
 
 import copy
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -34,6 +34,7 @@ from ..training import (
     called_from_prompt,
     hold_out,
     infer,
+    one_thread,
     row_keys,
     seeded,
 )
@@ -249,7 +250,9 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         watched = valid if self.early_stopping or validation is not None else None
         self._train(net, train, watched, partial=partial)
         self.net_ = net
-        self._calibrate(train if valid is None else valid)
+        judges = held_out if held_out.any() else kept
+        keys = keys[judges] if validation is None else row_keys(validation[0], seed)
+        self._calibrate(train if valid is None else valid, len(np.unique(keys)))
         self._settle_interruption()
 
     def _hold_out(self, keys, target):
@@ -258,13 +261,26 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         held_out = hold_out(keys, strata, self.validation_fraction)
         return held_out if held_out.sum() >= _MIN_HELD_OUT else np.zeros_like(held_out)
 
-    def _calibrate(self, data):
-        """Fit on rows what the network itself does not learn."""
+    def _calibrate(self, data, n_distinct):
+        """Fit on rows, `n_distinct` of them no copies, what the network does not learn."""
 
     def _device(self):
         if str(self.device) == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.device)
+        try:
+            device = torch.device(self.device)
+        except RuntimeError:
+            raise ValueError(
+                f"device must be 'auto' or one that torch knows, such as 'cpu' or 'cuda:0', got "
+                f"{self.device!r}."
+            ) from None
+        n_gpus = torch.cuda.device_count()
+        if device.type == "cuda" and (device.index or 0) >= n_gpus:
+            raise ValueError(
+                f"device is {str(device)!r}, but torch finds {n_gpus} GPUs here; pass "
+                "device='auto' to use one if there is one."
+            )
+        return device
 
     def _tensor_data(self, X, target, weight=None, keys=None, needs_keys=False):
         """Encode rows and put them on the training device."""
@@ -302,8 +318,12 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             net.initialize_callbacks()
         if net.initialized_ and not partial:
             net.optimizer_ = None  # a warm start keeps the weights, not the momentum
-        # A network that the user brought may draw from torch's global generator.
-        with seeded(net.seed) if is_own_network(self.backbone) else nullcontext():
+        with ExitStack() as stack:
+            if train.X.device.type == "cpu":
+                stack.enter_context(one_thread())
+            if is_own_network(self.backbone):
+                # It may draw from torch's global generator while it trains.
+                stack.enter_context(seeded(net.seed))
             net.partial_fit(train, valid)
         # Callbacks may hold weights, data or open files; the net outlives them.
         net.callbacks, net.callbacks_ = None, []

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -51,6 +50,7 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         with self._unchanged_on_error():
             fresh = not (self.warm_start and hasattr(self, "net_"))
             X, y = self._check_X(X, y, reset=fresh)
+            check_classification_targets(y)
             self._set_classes(np.unique(y), fresh)
             validation = self._check_validation(X_val, y_val)
             self._fit_rows(X, y, sample_weight, validation, fresh=fresh)
@@ -86,6 +86,7 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
                     "see; pass a dictionary of weights."
                 )
             X, y = self._check_X(X, y, reset=fresh)
+            check_classification_targets(y)
             if classes is not None:
                 self._set_classes(np.unique(column_or_1d(classes)), fresh)
             self._fit_rows(X, y, sample_weight, None, fresh=fresh, partial=True)
@@ -150,7 +151,6 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         return both[:, :-1], both[:, -1:]
 
     def _set_classes(self, classes, fresh):
-        check_classification_targets(classes)
         if not fresh:
             if not np.array_equal(classes, self.classes_):
                 raise ValueError(
@@ -166,7 +166,6 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         self.classes_ = classes
 
     def _encode(self, y, name):
-        check_classification_targets(y)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
@@ -195,13 +194,27 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
             # By weight, not by count, so that a row of weight 2 counts as two.
             total = np.bincount(target, weights=weight, minlength=self.n_classes_)
             return total.sum() / (self.n_classes_ * np.where(total > 0, total, 1.0))
-        labels = self.classes_
-        return compute_class_weight(self.class_weight, classes=labels, y=labels)
+        given = self.class_weight or {}
+        unknown = [label for label in given if label not in self.classes_.tolist()]
+        if unknown:
+            raise ValueError(
+                f"class_weight names {unknown}, which are not among the classes "
+                f"{self.classes_.tolist()}; use the labels in y."
+            )
+        if any(weight < 0 for weight in given.values()):
+            raise ValueError(f"class_weight must not be negative, got {given}.")
+        return np.array([given.get(label, 1.0) for label in self.classes_.tolist()])
 
-    def _calibrate(self, data):
+    def _calibrate(self, data, n_distinct):
         logits = infer(self.module_, data.X, device=self.device_)
         weight = None if data.weight is None else data.weight.cpu()
-        self.scale_ = fit_scale(logits, data.target.cpu(), weight, expected=self._expected_scale())
+        self.scale_ = fit_scale(
+            logits,
+            data.target.cpu(),
+            weight,
+            expected=self._expected_scale(),
+            n_distinct=n_distinct,
+        )
 
     @staticmethod
     def _score_function(projections, target, weight):

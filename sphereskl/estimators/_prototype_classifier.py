@@ -27,7 +27,164 @@ _PLACEMENTS = (
 
 
 class HypersphericalPrototypeClassifier(BaseSphereClassifier):
-    """Classifier whose network maps every sample towards the prototype of its class."""
+    """Classifier whose network maps every sample towards the prototype of its class.
+
+    The prototypes are unit vectors, placed far apart before training begins; the network
+    learns to point at them. Labels, probabilities and embeddings are all read off the
+    cosines between a sample's embedding and the prototypes.
+
+    Parameters
+    ----------
+    backbone : {"auto", "mlp", "convnet"}, configuration, nn.Module or callable, \
+            default="auto"
+        The network below the sphere. "auto" is `sphereskl.MLP` for tables and
+        `sphereskl.ConvNet` for images; pass an instance of either to set or tune its
+        options (``backbone=MLP(dropout=0.3)``, ``backbone__dropout`` in a grid). An
+        `nn.Module` is copied, so that one that was trained before stays as it is; a
+        callable is given the shape of one sample and returns a module. Both see the
+        numbers of `X` as they are; with the others, columns and channels are standardised
+        (and columns clipped at 4 standard deviations).
+    embedding_dim : int or "auto", default="auto"
+        Dimension of the embedding, at least 2. "auto" is ``max(64, n_classes)``, or what
+        the given prototypes or a given network have; with ``loss="logits"`` it is
+        ``n_classes - 1``.
+    prototypes : str, array-like of shape (n_classes, embedding_dim) or mapping, \
+            default="auto"
+        Directions of the classes. "auto" takes the best placement known for this number
+        of classes and dimensions; "antipodal", "polygon", "simplex", "orthoplex",
+        "orthonormal", "separated", "uniform" and "random" name a method of
+        `sphereskl.geometry.place_prototypes`; "learned" starts like "auto" and trains the
+        prototypes with the network. Rows of an array follow the sorted labels; a mapping
+        gives a vector by label. Vectors need not be unit.
+    loss : {"cross_entropy", "squared_cosine", "cosine", "logits"} or callable, \
+            default="cross_entropy"
+        What is minimised: cross-entropy of ``softmax(scale * cosines)``, the
+        ``(1 - cos)^2`` of Mettes et al. [1]_, the ``1 - cos`` of Barz and Denzler [2]_, or
+        cross-entropy of inner products that keep the norm (Kasarla et al. [3]_). A
+        callable takes cosines (n_samples, n_classes), target (n_samples,) and weight
+        (n_samples,) or None as tensors and returns a scalar.
+    scale : float or "learned", default="learned"
+        Multiplier of the cosines under ``loss="cross_entropy"`` while training. The
+        `scale_` of predicted probabilities is always fitted afterwards.
+    label_smoothing : float, default=0.1
+        Share of the target mass in [0, 1) spread over all classes, for "cross_entropy"
+        and "logits".
+    input_shape : tuple of int, default=None
+        Shape of one image: (height, width), (channels, height, width) or (height, width,
+        channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
+        with at most 4 channels at one end are understood without it.
+    max_epochs : int, default=50
+        Passes over the training rows.
+    batch_size : int, default=128
+        Largest number of rows in a step; batches of an epoch are of even size.
+    optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
+        "sgd" has momentum 0.9. A callable such as an optimiser class is called with
+        parameter groups and ``lr``.
+    lr : float, default=2e-3
+        Highest learning rate.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up.
+    weight_decay : float, default=1e-2
+        Decay of weight matrices; biases, scale and prototypes do not decay.
+    max_grad_norm : float, default=None
+        Longest gradient; longer ones are shortened to it.
+    early_stopping : bool, default=False
+        Whether to stop once the loss on held-out rows has not improved for
+        `n_iter_no_change` epochs, and to go back to the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the training rows in [0, 1), stratified, held out to fit `scale_` and to
+        stop early; copies of a row stay together. With 0, or if they would be fewer than
+        ten, the training rows serve, and probabilities tend to be overconfident.
+    n_iter_no_change : int, default=10
+        Epochs to wait for an improvement.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes in the loss, by label; "balanced" makes every class count
+        the same.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit's network.
+    callbacks : list of skorch callbacks, default=None
+        Hear of training as skorch callbacks do, and may stop it.
+    device : str or torch.device, default="auto"
+        Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
+        computes on one core, so that it is the same in a notebook and in the workers of a
+        search.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, held-out rows, order of rows and dropout. The same integer
+        gives the same model on the same kind of device, whatever ``n_jobs`` and the
+        backend of joblib. Global random states are neither read nor changed.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels in order.
+    n_classes_ : int
+        Number of classes.
+    prototypes_ : ndarray of shape (n_classes, embedding_dim)
+        Unit directions of the classes, in the order of `classes_`.
+    scale_ : float
+        Scale that makes the probabilities of held-out rows most likely. It never changes
+        which class is most probable.
+    embedding_dim_ : int
+        Dimension of the embedding.
+    n_features_in_ : int
+        Number of columns of `X`; the size of its second axis for images.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if `X` had names that are all strings.
+    history_ : skorch.history.History
+        A dict for every epoch: ``train_loss``, ``dur`` (seconds), and ``valid_loss`` and
+        ``valid_score`` where rows were validated.
+    n_iter_ : int
+        Epochs trained.
+    loss_curve_ : list of float
+        Training loss of every epoch.
+    validation_scores_ : list of float
+        Accuracy on validation rows of every epoch, with `early_stopping` or `X_val`.
+    device_ : torch.device
+        Where the model is.
+    encoder_ : TableEncoder or ImageEncoder
+        How samples become tensors.
+    module_ : EmbeddingModel
+        The trained network.
+    net_ : EmbeddingNet
+        The skorch net that trained it.
+
+    See Also
+    --------
+    sphereskl.geometry.place_prototypes : Where prototypes stand.
+    sklearn.neural_network.MLPClassifier : Without the sphere.
+
+    Notes
+    -----
+    Under float64, on rows that fit into one batch, fitting with integer `sample_weight`
+    equals fitting with repeated rows to rounding. In several batches the two visit the
+    rows in other orders.
+
+    References
+    ----------
+    .. [1] Mettes, van der Pol and Snoek (2019), "Hyperspherical Prototype Networks",
+       NeurIPS.
+    .. [2] Barz and Denzler (2020), "Deep Learning on Small Datasets without Pre-Training
+       using Cosine Loss", WACV.
+    .. [3] Kasarla et al. (2022), "Maximum Class Separation as Inductive Bias in One
+       Matrix", NeurIPS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sphereskl import HypersphericalPrototypeClassifier
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> clf = HypersphericalPrototypeClassifier(random_state=0).fit(X, y)
+    >>> clf.score(X, y) > 0.95
+    True
+    >>> clf.transform(X).shape
+    (150, 64)
+    >>> clf.predict_proba(X[:2]).shape
+    (2, 3)
+    """
 
     _parameter_constraints = {
         **BaseSphereClassifier._parameter_constraints,

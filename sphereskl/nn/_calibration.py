@@ -35,7 +35,12 @@ def separating_scale(n_prototypes: int, probability: float = 0.99) -> float:
 
 
 def fit_scale(
-    logits: Tensor, target: Tensor, weight: Tensor | None = None, *, expected: float
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    expected: float,
+    n_distinct: int | None = None,
 ) -> float:
     """Scale of the logits that makes their softmax most likely.
 
@@ -50,6 +55,9 @@ def fit_scale(
     expected : float
         Positive scale to expect before seeing the rows. It weighs as much as one row, and
         keeps the answer finite where the rows are separated perfectly.
+    n_distinct : int, default=None
+        Number n of rows that are not copies of one another; ``None`` stands for all. Copies
+        and weights say how often a row counts, not how much is known.
 
     Returns
     -------
@@ -73,13 +81,14 @@ def fit_scale(
     logits = logits.double()
     weight = torch.ones(len(logits)).double() if weight is None else weight.double()
     share = weight.to(logits.device) / weight.sum()
+    n_rows = len(logits) if n_distinct is None else n_distinct
     correct = (share * logits.gather(1, target[:, None])[:, 0]).sum()
 
     def slope(log_scale: float) -> float:
         scale = math.exp(log_scale)
         mean_logit = (torch.softmax(scale * logits, dim=1) * logits).sum(dim=1)
         likelihood = scale * float((share * mean_logit).sum() - correct)
-        return len(logits) * likelihood + (log_scale - math.log(expected)) / _PRIOR_STD**2
+        return n_rows * likelihood + (log_scale - math.log(expected)) / _PRIOR_STD**2
 
     low, high = (math.log(expected) + side * math.log(1e3) for side in (-1, 1))
     for _ in range(40):

@@ -129,10 +129,11 @@ def cross_entropy(
     >>> cross_entropy(torch.tensor([[1.0, -1.0]]), torch.tensor([0]), scale=4.0)
     tensor(0.0003)
     """
+    reduction = "mean" if weight is None else "none"
     losses = torch.nn.functional.cross_entropy(
-        scale * cosines, target, reduction="none", label_smoothing=label_smoothing
+        scale * cosines, target, reduction=reduction, label_smoothing=label_smoothing
     )
-    return _weighted_mean(losses, weight)
+    return losses if weight is None else _weighted_mean(losses, weight)
 
 
 def logits(

@@ -30,6 +30,8 @@ class ImageEncoder:
     ----------
     mean_, std_ : ndarray of shape (channels, 1, 1), float64
         Weighted moments of the fitted images; a constant channel has `std_` 1.
+    dtype_in_ : dtype
+        Of the fitted images.
     output_shape_ : tuple of int
         ``(channels, height, width)``.
     """
@@ -43,6 +45,7 @@ class ImageEncoder:
 
     def fit(self, X: np.ndarray, weight: np.ndarray | None = None) -> "ImageEncoder":
         """Learn the moments of images `X` under row weights."""
+        self.dtype_in_ = X.dtype
         self.output_shape_ = self._arrange(X[:1]).shape[1:]
         if self.standardize:
             chunks = [X[i : i + _CHUNK] for i in range(0, len(X), _CHUNK)]
@@ -56,6 +59,12 @@ class ImageEncoder:
 
     def transform(self, X: np.ndarray) -> Tensor:
         """Encode images as a tensor of shape (n_samples, channels, height, width)."""
+        if (X.dtype == np.uint8) != (self.dtype_in_ == np.uint8):
+            # Guessing the unit from the values would make a dark image depend on its batch.
+            raise ValueError(
+                f"X holds images of {X.dtype}, but images of {self.dtype_in_} were fitted, and "
+                "bytes count in 255ths; convert them to the type that was fitted."
+            )
         x = as_tensor(np.ascontiguousarray(self._arrange(X)))
         x = x.to(self.dtype) / 255 if x.dtype == torch.uint8 else x.to(self.dtype)
         if self.standardize:

@@ -10,6 +10,7 @@ from ._optimizers import OPTIMIZERS, make_optimizer
 from ._progress import ProgressBar
 from ._schedules import SCHEDULES, make_schedule
 from ._seed import seeded
+from ._threads import one_thread
 
 __all__ = [
     "OPTIMIZERS",
@@ -25,6 +26,7 @@ __all__ = [
     "infer",
     "make_optimizer",
     "make_schedule",
+    "one_thread",
     "row_keys",
     "seeded",
 ]

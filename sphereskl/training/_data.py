@@ -30,10 +30,10 @@ class TensorData(NamedTuple):
     def select(self, index: Tensor) -> "TensorData":
         """Return the rows at `index`."""
         return TensorData(
-            self.X[index],
-            self.target[index],
-            None if self.weight is None else self.weight[index],
-            None if self.rows is None else self.rows[index],
+            self.X.index_select(0, index),
+            self.target.index_select(0, index),
+            None if self.weight is None else self.weight.index_select(0, index),
+            None if self.rows is None else self.rows.index_select(0, index),
         )
 
 

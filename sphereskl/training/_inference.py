@@ -1,9 +1,12 @@
 """Forward passes whose rows do not depend on the batch they came in."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
+
+from ._threads import one_thread
 
 # Matrix products pick their kernel by the number of rows, and kernels differ in the last
 # bits: padding to a multiple of this keeps a row's result the same in any batch.
@@ -27,7 +30,8 @@ def infer(
     X : Tensor of shape (n_samples, ...)
         Encoded samples, on any device.
     device : torch.device or str, default="cpu"
-        Where `view` computes.
+        Where `view` computes. On the CPU every chunk is computed on one thread, and as
+        many chunks at a time as torch has threads.
     chunk_size : int, default=4096
         Rows at a time, a multiple of 32: bounds the memory of activations.
 
@@ -36,7 +40,27 @@ def infer(
     outputs : Tensor of shape (n_samples, n_outputs)
         On the CPU.
     """
-    with torch.inference_mode():
-        padded = torch.cat([X, X.new_zeros((-len(X) % _ROW_MULTIPLE, *X.shape[1:]))])
-        chunks = [view(chunk.to(device)).cpu() for chunk in padded.split(chunk_size)]
-        return torch.cat(chunks)[: len(X)]
+    device = torch.device(device)
+
+    def compute(chunk: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return view(chunk.to(device)).cpu()
+
+    def compute_on_one_thread(chunk: Tensor) -> Tensor:
+        with one_thread():
+            return compute(chunk)
+
+    padded = torch.cat([X, X.new_zeros((-len(X) % _ROW_MULTIPLE, *X.shape[1:]))])
+    n_threads = torch.get_num_threads() if device.type == "cpu" else 1
+    if n_threads > 1:
+        share = -(-len(padded) // n_threads)
+        chunk_size = min(chunk_size, share + -share % _ROW_MULTIPLE)
+    chunks = padded.split(chunk_size)
+    if device.type != "cpu":
+        outputs = [compute(chunk) for chunk in chunks]
+    elif n_threads == 1 or len(chunks) == 1:
+        outputs = [compute_on_one_thread(chunk) for chunk in chunks]
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            outputs = list(pool.map(compute_on_one_thread, chunks))
+    return torch.cat(outputs)[: len(X)]
