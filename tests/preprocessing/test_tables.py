@@ -1,0 +1,120 @@
+"""Standardised tables keep the law and lose nothing that matters."""
+
+import numpy as np
+import pytest
+import torch
+
+from sphereskl.preprocessing import TableEncoder
+
+RNG_SEED = 0
+
+
+def _table(n_samples=500, n_features=3, dtype=np.float64):
+    rng = np.random.default_rng(RNG_SEED)
+    return (rng.uniform(-1, 1, size=(n_samples, n_features)) * 7 + 30).astype(dtype)
+
+
+def _encode(X, weight=None, *, dtype=torch.float64, **options):
+    encoder = TableEncoder(dtype=dtype, **options)
+    return encoder.fit(X, weight).transform(X)
+
+
+@pytest.mark.parametrize("given", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_columns_have_mean_0_and_deviation_1(dtype, given):
+    x = _encode(_table(dtype=given), dtype=dtype)
+    assert x.dtype == dtype
+    assert x.double().mean(dim=0).abs().max() < 1e-5
+    torch.testing.assert_close(
+        x.double().std(dim=0, unbiased=False), torch.ones(3).double(), rtol=1e-5, atol=0
+    )
+
+
+def test_moments_are_those_of_the_columns():
+    X = _table()
+    encoder = TableEncoder(dtype=torch.float64).fit(X)
+    np.testing.assert_allclose(encoder.mean_, X.mean(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(encoder.std_, X.std(axis=0), rtol=1e-14)
+    assert encoder.output_shape_ == (3,)
+
+
+def test_units_of_a_column_do_not_matter():
+    X = _table()
+    torch.testing.assert_close(_encode(X * [1e-9, 1.0, 1e9] + [0.0, -9.0, 1e9]), _encode(X))
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_what_lies_far_out_is_clipped_at_4(sign):
+    encoder = TableEncoder(dtype=torch.float64).fit(_table())
+    x = encoder.transform(np.array([[1e6, 1e300, np.finfo(float).max]]) * sign)
+    assert torch.equal(x, torch.full((1, 3), 4 * sign, dtype=torch.float64))
+
+
+def test_what_lies_inside_is_not_clipped():
+    encoder = TableEncoder(dtype=torch.float64).fit(_table())
+    X = encoder.mean_ + 3.999 * encoder.std_
+    torch.testing.assert_close(encoder.transform(X[None]), torch.full((1, 3), 3.999).double())
+
+
+def test_unstandardised_tables_are_passed_on():
+    X = 1e6 * _table()
+    assert torch.equal(_encode(X, standardize=False), torch.from_numpy(X))
+
+
+def test_weights_are_repetitions():
+    X, weight = _table(60), np.arange(60) % 4
+    weighted = TableEncoder(dtype=torch.float64).fit(X, weight)
+    repeated = TableEncoder(dtype=torch.float64).fit(np.repeat(X, weight, axis=0))
+    np.testing.assert_allclose(weighted.mean_, repeated.mean_, rtol=1e-14)
+    np.testing.assert_allclose(weighted.std_, repeated.std_, rtol=1e-13)
+
+
+@pytest.mark.parametrize("given", [np.float32, np.float64])
+@pytest.mark.parametrize("n_samples", [1, 10, 1000, 100_000])
+@pytest.mark.parametrize("value", [0.0, 0.1, -1.7e9 / 3, 1e-30])
+def test_a_constant_column_becomes_zero(value, n_samples, given):
+    # Rounding of its mean must not be taken for a deviation.
+    X = np.column_stack([np.full(n_samples, value), np.arange(n_samples)]).astype(given)
+    encoder = TableEncoder(dtype=torch.float32).fit(X)
+    assert encoder.std_[0] == 1
+    assert encoder.transform(X)[:, 0].abs().max() < 1e-5 * max(1, abs(value))
+
+
+def test_a_constant_column_lets_new_values_through():
+    encoder = TableEncoder(dtype=torch.float64).fit(np.full((5, 1), 0.3))
+    assert encoder.transform(np.array([[1.3]])).item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("n_samples", [500, 50_000])
+def test_time_stamps_keep_their_resolution(n_samples):
+    # 1.7e9 in float32 is known to 128 s: the mean must be taken off before the cast.
+    seconds = np.random.default_rng(0).normal(size=(n_samples, 1))
+    x = _encode(1.7e9 + seconds, dtype=torch.float32)
+    expected = _encode(seconds, dtype=torch.float32)
+    torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("given", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_users_array_is_not_written_to(dtype, given, standardize):
+    X = _table(dtype=given)
+    before = X.copy()
+    _encode(X, dtype=dtype, standardize=standardize)
+    np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_read_only_and_strided_arrays_are_understood(order, standardize):
+    X = np.array(_table(), order=order)
+    X.flags.writeable = False
+    expected = _encode(_table(), standardize=standardize)
+    torch.testing.assert_close(_encode(X, standardize=standardize), expected)
+
+
+def test_rows_are_encoded_one_by_one():
+    X = _table()
+    encoder = TableEncoder(dtype=torch.float32).fit(X)
+    alone = torch.cat([encoder.transform(row[None]) for row in X[:20]])
+    assert torch.equal(alone, encoder.transform(X)[:20])
