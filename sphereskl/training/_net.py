@@ -55,6 +55,8 @@ class EmbeddingNet(NeuralNet):
     ----------
     interrupted_ : bool
         Whether Ctrl-C ended the last training.
+    n_finished_ : int
+        Number of epochs that ran to their end.
     """
 
     # Only seen by type checkers: skorch sets these when it initialises.
@@ -100,6 +102,7 @@ class EmbeddingNet(NeuralNet):
         if self.optimizer_ is None:
             self._initialize_optimizer()
         self.interrupted_ = False
+        self.n_finished_ = len(self.history)
         self.notify("on_train_begin", X=X, y=y)
         try:
             self.fit_loop(X, y)
@@ -108,14 +111,9 @@ class EmbeddingNet(NeuralNet):
         except KeyboardInterrupt:
             self.interrupted_ = True
         self.notify("on_train_end", X=X, y=y)
-        self._drop_unfinished_epoch()
+        del self.history[self.n_finished_ :]
         self.module_.eval()
         return self
-
-    def _drop_unfinished_epoch(self) -> None:
-        epochs: list[dict[str, Any]] = list(self.history)
-        if epochs and "train_loss" not in epochs[-1]:
-            self.history.pop()
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call a method of every callback."""
@@ -141,6 +139,7 @@ class EmbeddingNet(NeuralNet):
             self._train_epoch(batches)
             if y is not None:
                 self._validate(y)
+            self.n_finished_ += 1
             self.notify("on_epoch_end", **data)
         return self
 
@@ -197,10 +196,15 @@ class EmbeddingNet(NeuralNet):
 
     def __getstate__(self):
         state = super().__getstate__()
-        # Bound to the batches of a fit that is over. The order of rows starts anew.
-        for name in ("scheduler_", "generator_"):
+        # Schedule and order of rows are bound to the fit that is over. `module` is the
+        # object that skorch trains and stores as `module_`, ready for other devices.
+        for name in ("scheduler_", "generator_", "module"):
             state.pop(name, None)
         return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.module = self.module_
 
 
 def _listens(callback: Callback) -> bool:

@@ -184,9 +184,7 @@ def test_containers_do_not_matter(convert, iris, quick):
     X, y = iris
     X_like = convert(X)
     clf = quick().fit(X_like, y)
-    np.testing.assert_array_equal(
-        clf.predict_proba(X_like), quick().fit(X, y).predict_proba(X)
-    )
+    np.testing.assert_array_equal(clf.predict_proba(X_like), quick().fit(X, y).predict_proba(X))
 
 
 def test_a_zero_weight_removes_a_row(iris, quick):

@@ -81,11 +81,13 @@ def test_global_random_states_are_neither_read_nor_changed(backbone, digits):
         clf = HypersphericalPrototypeClassifier(backbone=backbone, max_epochs=2, random_state=0)
         return clf.fit(*digits).predict_proba(digits[0])
 
-    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()
+    torch_state = torch.get_rng_state()
+    numpy_state = np.random.get_state()  # noqa: NPY002
     first = fit()
     assert torch.equal(torch.get_rng_state(), torch_state)
-    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state[1])
-    torch.rand(7), np.random.rand(7)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state[1])  # noqa: NPY002
+    np.random.rand(7)  # noqa: NPY002
+    torch.rand(7)
     np.testing.assert_array_equal(fit(), first)
 
 
@@ -96,9 +98,7 @@ def test_pickles_predict_the_same_and_hold_no_data(module, default, digits, tmp_
         module.dump(default, file)
     with path.open("rb") as file:
         loaded = module.load(file)
-    np.testing.assert_array_equal(
-        loaded.predict_proba(digits[0]), default.predict_proba(digits[0])
-    )
+    np.testing.assert_array_equal(loaded.predict_proba(digits[0]), default.predict_proba(digits[0]))
     n_parameters = sum(p.numel() for p in default.module_.parameters())
     assert path.stat().st_size < 4 * n_parameters + 30_000
 

@@ -5,11 +5,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
 from sphereskl import HypersphericalPrototypeClassifier
 from sphereskl.nn import squared_cosine
@@ -80,10 +80,10 @@ def test_early_stopping_goes_back_to_the_best_epoch(cancer, quick):
     losses = [epoch["valid_loss"] for epoch in clf.history_]
     assert clf.n_iter_ < 200
     assert np.argmin(losses) < clf.n_iter_ - 1
-    short = quick(early_stopping=True, max_epochs=int(np.argmin(losses)) + 1, lr_schedule="constant")
-    np.testing.assert_array_equal(
-        clf.transform(cancer[0]), short.fit(*cancer).transform(cancer[0])
+    short = quick(
+        early_stopping=True, max_epochs=int(np.argmin(losses)) + 1, lr_schedule="constant"
     )
+    np.testing.assert_array_equal(clf.transform(cancer[0]), short.fit(*cancer).transform(cancer[0]))
 
 
 def test_curves_tell_the_history(digits, quick):
@@ -147,7 +147,7 @@ class InterruptedLoss:
 
 def test_interrupt_at_a_prompt_keeps_the_model(iris, quick, monkeypatch):
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
-    clf = make_pipeline(StandardScaler(), quick(loss=InterruptedLoss(11), max_epochs=100))
+    clf = make_pipeline(StandardScaler(), quick(loss=InterruptedLoss(11), lr_schedule="constant"))
     cell = {"__name__": "__main__", "clf": clf, "X": iris[0], "y": iris[1]}
     with pytest.warns(UserWarning, match="interrupted after 5 epochs; the best model so far"):
         exec("clf.fit(X, y)", cell)
@@ -184,7 +184,7 @@ def test_interrupt_in_a_script_leaves_a_usable_model(iris, quick):
 
 
 def test_boosting_uses_the_weights(iris, quick):
-    boosted = AdaBoostClassifier(quick(max_epochs=3), n_estimators=3, random_state=0)
+    boosted = AdaBoostClassifier(quick(), n_estimators=3, random_state=0)
     assert boosted.fit(*iris).score(*iris) > 0.8
 
 
@@ -201,4 +201,4 @@ def test_scale_is_the_most_likely_on_judges(digits, quick, monkeypatch):
 
 def test_cross_validation_in_a_pipeline(cancer, quick):
     scores = cross_val_score(make_pipeline(StandardScaler(), quick()), *cancer, cv=3)
-    assert scores.mean() > 0.94
+    assert scores.mean() > 0.92
