@@ -95,6 +95,15 @@ def test_energy_is_the_mean_over_pairs(power):
     torch.testing.assert_close(hyperspherical_energy(points, power=power), expected)
 
 
+@pytest.mark.parametrize("theta", [1e-4, 1e-3, 1e-2, 0.1])
+def test_energy_resolves_near_coincident_points_in_float32(theta):
+    # Close pairs carry the energy: 2 - 2 cos would lose theirs to cancellation.
+    turn = torch.tensor([0.3, 0.3 + theta], dtype=torch.float64)
+    points = torch.stack([turn.cos(), turn.sin()], dim=1).float()
+    expected = 1 / torch.pdist(points.double()).item()
+    assert hyperspherical_energy(points).item() == pytest.approx(expected, rel=1e-4)
+
+
 def test_energy_of_coinciding_points_is_infinite():
     assert hyperspherical_energy(torch.ones(2, 1)).item() == math.inf
 

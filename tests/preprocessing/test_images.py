@@ -105,6 +105,13 @@ def test_read_only_arrays_are_understood_and_left_alone(given, standardize):
     np.testing.assert_array_equal(X, _bytes())
 
 
+@pytest.mark.parametrize(("fitted", "given"), [(np.uint8, np.float64), (np.float32, np.uint8)])
+def test_bytes_and_numbers_do_not_mix(fitted, given):
+    encoder = ImageEncoder((3, 8, 6), dtype=torch.float64).fit(_bytes().astype(fitted))
+    with pytest.raises(ValueError, match=f"holds images of {np.dtype(given)}, but .*were fitted"):
+        encoder.transform(_bytes().astype(given))
+
+
 def test_new_images_are_encoded_by_the_fitted_moments():
     encoder = ImageEncoder((3, 8, 6), dtype=torch.float64).fit(_bytes())
     assert torch.equal(encoder.transform(_bytes()[:3]), encoder.transform(_bytes())[:3])

@@ -1,6 +1,8 @@
 """Ctrl-C means "enough" only to a single fit at a prompt."""
 
+import _thread
 import sys
+from queue import SimpleQueue
 
 import pytest
 
@@ -54,6 +56,16 @@ def test_what_fits_more_than_once_was_not_asked_for_one(between):
 @pytest.mark.usefixtures("_prompt")
 def test_code_below_no_prompt_was_not_asked_for():
     assert not _ask_through("sphereskl.estimators._base")
+
+
+@pytest.mark.usefixtures("_prompt")
+def test_a_bare_thread_has_no_prompt():
+    # Its frames end without one; threading's own frames would have said so before.
+    answers = SimpleQueue()
+    namespace = {"__name__": "sphereskl", "ask": called_from_prompt, "put": answers.put}
+    exec("def run():\n    put(ask())\n", namespace)
+    _thread.start_new_thread(namespace["run"], ())
+    assert answers.get(timeout=10) is False
 
 
 @pytest.mark.parametrize("modules", [("__main__",), ("__main__", "sphereskl.estimators._base")])

@@ -92,6 +92,9 @@ class _Stop(Callback):
         if event == self.event and len(net.history) == self.epoch:
             raise KeyboardInterrupt
 
+    def on_train_begin(self, net, **kwargs):
+        self._act("on_train_begin", net)
+
     def on_epoch_begin(self, net, **kwargs):
         self._act("on_epoch_begin", net)
 
@@ -259,10 +262,16 @@ def test_early_stopping_restores_the_best_model():
 
 
 @pytest.mark.parametrize(
-    ("event", "n_finished"), [("on_epoch_begin", 1), ("on_batch_end", 1), ("on_epoch_end", 2)]
+    ("event", "epoch", "n_finished"),
+    [
+        ("on_train_begin", 0, 0),
+        ("on_epoch_begin", 2, 1),
+        ("on_batch_end", 2, 1),
+        ("on_epoch_end", 2, 2),
+    ],
 )
-def test_a_callback_that_stops_training_is_no_interruption(event, n_finished):
-    net = _net(callbacks=[_Stop(event, 2)]).fit(_data())
+def test_a_callback_that_stops_training_is_no_interruption(event, epoch, n_finished):
+    net = _net(callbacks=[_Stop(event, epoch)]).fit(_data())
     assert not net.interrupted_
     assert len(net.history) == n_finished
     assert not net.module_.training
@@ -275,6 +284,12 @@ def test_ctrl_c_ends_training_and_is_told(call, n_finished):
     assert net.interrupted_
     assert len(net.history) == n_finished
     assert not net.module_.training
+
+
+def test_an_epoch_interrupted_while_validating_is_not_finished():
+    net = _net(criterion=_CtrlC(8)).partial_fit(_data(), _data(seed=1))
+    assert net.interrupted_
+    assert len(net.history) == 0
 
 
 def test_an_interruption_is_forgotten_by_the_next_training():
@@ -303,6 +318,15 @@ def test_partial_fits_at_a_constant_rate_are_one_fit():
     parts = _net(max_epochs=2).partial_fit(_data()).partial_fit(_data())
     assert torch.equal(_state(parts.module_), _state(whole.module_))
     assert len(parts.history) == 4
+
+
+def test_a_net_without_optimizer_gets_a_new_one():
+    # Weights are kept, momentum is not.
+    net = _net(max_epochs=2).fit(_data())
+    net.optimizer_ = None
+    net.partial_fit(_data())
+    assert len(net.history) == 4
+    assert net.optimizer_.state_dict()["state"][0]["step"] == 14
 
 
 @pytest.mark.parametrize("schedule", ["one_cycle", "cosine"])
