@@ -19,7 +19,7 @@ def minimize_batch(
     max_iter: int,
     max_move: float = 0.5,
     tolerance: float = 1e-9,
-    memory: int = 12,
+    memory: int = 6,
 ) -> Tensor:
     """Minimise a function of unit rows from many starts in lock step.
 
@@ -36,7 +36,7 @@ def minimize_batch(
         Largest displacement of a row in one step, in units of its length.
     tolerance : float, default=1e-9
         Stop when no gradient entry of any start exceeds it.
-    memory : int, default=12
+    memory : int, default=6
         Number of correction pairs.
 
     Returns
@@ -59,8 +59,8 @@ def minimize_batch(
     n_starts = len(x)
     shape = x.shape
     flat = x.reshape(n_starts, -1)
-    pairs = _CorrectionPairs(flat, memory)
     value, gradient = _evaluate(objective, flat, shape)
+    pairs = _CorrectionPairs(gradient, memory)
     direction = _limit(-gradient / _row_norm(gradient, shape), shape, max_move / 4)
     step = torch.ones_like(value)
     for _ in range(max_iter):
@@ -69,10 +69,11 @@ def minimize_batch(
         slope = (direction * gradient).sum(1)
         accepted = trial_value <= value + _ARMIJO * step * slope
         keep = accepted[:, None]
-        pairs.append((trial - flat) * keep, (trial_gradient - gradient) * keep)
-        flat = torch.where(keep, trial, flat)
+        trial = torch.where(keep, trial, flat)
+        trial_gradient = torch.where(keep, trial_gradient, gradient)
+        pairs.append(trial - flat, trial_gradient - gradient, trial_gradient)
+        flat, gradient = trial, trial_gradient
         value = torch.where(accepted, trial_value, value)
-        gradient = torch.where(keep, trial_gradient, gradient)
         if float(gradient.abs().max()) < tolerance:
             break
         stuck = step < _SHORTEST_STEP
@@ -102,41 +103,52 @@ def _limit(direction: Tensor, shape: torch.Size, max_move: float) -> Tensor:
 
 
 class _CorrectionPairs:
-    """The last steps and gradient changes of every start, and their inner products."""
+    """The last steps and gradient changes of every start, and their inner products.
 
-    def __init__(self, flat: Tensor, memory: int) -> None:
-        n_starts, size = flat.shape
-        self.steps = flat.new_zeros(n_starts, memory, size)
-        self.changes = flat.new_zeros(n_starts, memory, size)
-        self.step_change = flat.new_zeros(n_starts, memory, memory)
-        self.change_change = flat.new_zeros(n_starts, memory, memory)
-        self.scale = flat.new_ones(n_starts)
+    With the newest gradient g, the products of all pairs with g are computed once for the
+    direction; differences of two such products are those with the newest change.
+    """
+
+    def __init__(self, gradient: Tensor, memory: int) -> None:
+        n_starts, size = gradient.shape
+        self.memory = memory
+        # Steps in the first half of the rows, changes in the second.
+        self.rows = gradient.new_zeros(n_starts, 2 * memory, size)
+        self.with_gradient = gradient.new_zeros(n_starts, 2 * memory)
+        self.step_change = gradient.new_zeros(n_starts, memory, memory)
+        self.change_change = gradient.new_zeros(n_starts, memory, memory)
+        self.scale = gradient.new_ones(n_starts)
         self.count = 0
 
-    def append(self, step: Tensor, change: Tensor) -> None:
+    def append(self, step: Tensor, change: Tensor, gradient: Tensor) -> None:
         curvature = (step * change).sum(1)
         length = (change * change).sum(1)
-        eps = torch.finfo(step.dtype).eps
-        valid = curvature > eps * length
-        # A pair without positive curvature is stored as zeros, which the product ignores.
-        step, change = step * valid[:, None], change * valid[:, None]
-        slot = self.count % self.steps.shape[1]
-        self.count += 1
-        self.steps[:, slot], self.changes[:, slot] = step, change
-        self.step_change[:, slot] = _dots(self.changes, step)
-        self.step_change[:, :, slot] = _dots(self.steps, change)
-        products = _dots(self.changes, change)
-        self.change_change[:, slot] = products
-        self.change_change[:, :, slot] = products
+        valid = curvature > torch.finfo(step.dtype).eps * length
         self.scale = torch.where(valid, curvature / length.clamp_min(1e-300), self.scale)
+        slot, memory = self.count % self.memory, self.memory
+        self.count += 1
+        # A pair without positive curvature is stored as zeros, which the product ignores.
+        keep = valid[:, None]
+        torch.mul(step, keep, out=self.rows[:, slot])
+        torch.mul(change, keep, out=self.rows[:, memory + slot])
+        products = _dots(self.rows, gradient)
+        with_change = (products - self.with_gradient) * keep
+        self.with_gradient = products
+        self.step_change[:, :, slot] = with_change[:, :memory]
+        self.step_change[:, slot, slot] = curvature * valid
+        with_change[:, memory + slot] = length * valid
+        self.change_change[:, slot] = with_change[:, memory:]
+        self.change_change[:, :, slot] = with_change[:, memory:]
 
     def forget(self, stuck: Tensor) -> None:
-        keep = (~stuck)[:, None, None]
-        self.steps, self.changes = self.steps * keep, self.changes * keep
-        self.step_change, self.change_change = self.step_change * keep, self.change_change * keep
+        keep = (~stuck)[:, None, None].to(self.rows.dtype)
+        self.rows *= keep
+        self.with_gradient *= keep[:, 0]
+        self.step_change *= keep
+        self.change_change *= keep
 
     def multiply_inverse_hessian(self, gradient: Tensor) -> Tensor:
-        memory = self.steps.shape[1]
+        memory = self.memory
         start = self.count % memory if self.count > memory else 0
         order = [(start + k) % memory for k in range(min(self.count, memory))]
         index = torch.tensor(order, device=gradient.device)
@@ -146,16 +158,14 @@ class _CorrectionPairs:
         triangle = products.triu() + torch.diag_embed((diagonal == 0).to(gradient.dtype))
         inner = self.change_change[:, index[:, None], index]
         scale = self.scale[:, None]
-        along_steps = _dots(self.steps, gradient)[:, index, None]
-        along_changes = _dots(self.changes, gradient)[:, index]
+        along_steps = self.with_gradient[:, index, None]
+        along_changes = self.with_gradient[:, memory + index]
         a = torch.linalg.solve_triangular(triangle, along_steps, upper=True)[..., 0]
         rest = diagonal * a + scale * (_dots(inner, a) - along_changes)
         b = torch.linalg.solve_triangular(triangle.mT, rest[..., None], upper=False)[..., 0]
-        weights = gradient.new_zeros(2, len(gradient), memory)
-        weights[0, :, index], weights[1, :, index] = b, -scale * a
-        result = scale * gradient
-        result += (weights[0][:, None] @ self.steps)[:, 0]
-        return result + (weights[1][:, None] @ self.changes)[:, 0]
+        weights = torch.zeros_like(self.with_gradient)
+        weights[:, index], weights[:, memory + index] = b, -scale * a
+        return (weights[:, None] @ self.rows)[:, 0] + scale * gradient
 
 
 def _dots(matrices: Tensor, vectors: Tensor) -> Tensor:

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import numbers
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
-from ._closed_form import orthonormal, orthoplex, polygon, simplex
+from ._bounds import lower_bound
+from ._closed_form import _pad, orthonormal, orthoplex, polygon, simplex
+from ._large import BLOCK, affordable_evaluations, blocked_soft_max_cosine, search_large
 from ._lbfgs import minimize_batch
-from ._potentials import gaussian_potential
-from ._separated import search_separated
+from ._potentials import soft_max_cosine
+from ._separated import EFFORTS, search_separated
+from ._separation import max_cosine
 from ._sphere import sample_uniform
+from ._structured import binary_code, record_code, structured_codes
 
 if TYPE_CHECKING:
     from joblib import Memory
 
-_METHODS = (
-    "auto",
-    "antipodal",
-    "polygon",
-    "simplex",
-    "orthoplex",
-    "orthonormal",
-    "separated",
-    "uniform",
-    "random",
-)
-_EFFORTS = ("fast", "default", "best")
+_CLOSED_FORMS = {
+    "antipodal": simplex,
+    "polygon": polygon,
+    "simplex": simplex,
+    "orthoplex": orthoplex,
+    "orthonormal": orthonormal,
+    "code": binary_code,
+}
+_METHODS = ("auto", "separated", "uniform", "random", *_CLOSED_FORMS)
+# Largest number of points whose matrix of cosines is held whole (32 MB).
+_DENSE = 2000
+# A code this close to the proven bound is not searched for anything better.
+_CODE_IS_GOOD = 0.05
 
 
 def place_prototypes(
@@ -42,37 +48,114 @@ def place_prototypes(
     memory: Memory | str | None = None,
     verbose: int = 0,
 ) -> Tensor:
-    """Place prototypes on the unit sphere.
+    """Place prototypes on the unit sphere, far apart from each other.
+
+    Parameters
+    ----------
+    n_prototypes : int
+        Number of points K, at least 2.
+    embedding_dim : int
+        Ambient dimension d, at least 2; the sphere is S^(d-1).
+    method : str, default="auto"
+        How the points are found.
+
+        - ``"auto"``: the simplex for K <= d + 1, the polygon for d = 2, the orthoplex
+          for K <= 2 d, a structured code that is optimal or best known for (K, d), else
+          ``"separated"``.
+        - ``"separated"``: search for the largest minimal angle; a structured code is
+          returned if nothing better is found.
+        - ``"antipodal"`` (K = 2), ``"polygon"``, ``"simplex"``, ``"orthoplex"``,
+          ``"orthonormal"``: closed forms, where they exist.
+        - ``"code"``: words of a binary code, with a guaranteed maximal cosine; for very
+          many prototypes.
+        - ``"uniform"``: minimum of the Gaussian potential with t = 2 [1]_.
+        - ``"random"``: independent and uniform.
+    effort : {"fast", "default", "best"}, default="default"
+        Work spent by ``"separated"``: about a fifth of the default's, seconds for 100
+        points, or minutes.
+    random_state : int or None, default=None
+        Seed of the search. ``None`` draws a new one on every call; equal integers give
+        equal bits. The global random state is neither read nor changed.
+    device : torch.device or str, default="cpu"
+        Where the search runs; the result is on the CPU.
+    memory : joblib.Memory, str or None, default=None
+        Cache, or the path of one, for results with an integer `random_state`.
+    verbose : int, default=0
+        Show progress bars if positive.
+
+    Returns
+    -------
+    prototypes : Tensor of shape (n_prototypes, embedding_dim)
+        Unit rows in float64, no two of them equal.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the method has no placement for (K, d).
+
+    See Also
+    --------
+    describe_placement : How well a placement is separated.
+
+    References
+    ----------
+    .. [1] Wang and Isola (2020), "Understanding Contrastive Representation Learning
+       through Alignment and Uniformity on the Hypersphere", ICML, section 4.1.2.
 
     Examples
     --------
     >>> from sphereskl.geometry import max_cosine, place_prototypes
-    >>> round(max_cosine(place_prototypes(12, 3, random_state=0)), 4)
-    0.4472
+    >>> prototypes = place_prototypes(8, 3, random_state=0)
+    >>> prototypes.shape
+    torch.Size([8, 3])
+    >>> round(max_cosine(prototypes), 6)
+    0.261204
     """
-    _check_arguments(n_prototypes, embedding_dim, method, effort)
-    generator = _make_generator(random_state)
+    _check_arguments(n_prototypes, embedding_dim, method, effort, random_state)
+    place: Callable[..., Tensor] = _place
+    if memory is not None and random_state is not None:
+        # joblib comes with scikit-learn, but only a cache needs it.
+        from joblib import Memory
+
+        cache = Memory(memory, verbose=0) if isinstance(memory, str) else memory
+        place = cast(Any, cache.cache(_place, ignore=["device", "verbose"]))
+    return place(
+        int(n_prototypes), int(embedding_dim), method, effort, random_state, device, verbose
+    )
+
+
+def _place(
+    n_prototypes: int,
+    embedding_dim: int,
+    method: str,
+    effort: str,
+    random_state: int | None,
+    device: torch.device | str,
+    verbose: int,
+) -> Tensor:
+    size = (n_prototypes, embedding_dim)
     if method == "auto":
-        method = _best_method(n_prototypes, embedding_dim)
-    if method == "antipodal":
-        return simplex(2, embedding_dim)
-    if method == "polygon":
-        return polygon(n_prototypes, embedding_dim)
-    if method == "simplex":
-        return simplex(n_prototypes, embedding_dim)
-    if method == "orthoplex":
-        return orthoplex(n_prototypes, embedding_dim)
-    if method == "orthonormal":
-        return orthonormal(n_prototypes, embedding_dim)
+        method = _closed_form_for(*size)
+        code = record_code(*size)
+        if method == "separated" and code is not None:
+            return code.build(n_prototypes)
+    if method in _CLOSED_FORMS:
+        return _CLOSED_FORMS[method](*size)
+    generator = torch.Generator()
+    if random_state is None:
+        generator.seed()
+    else:
+        generator.manual_seed(int(random_state))
     if method == "random":
-        return sample_uniform(n_prototypes, embedding_dim, generator=generator)
+        return sample_uniform(*size, generator=generator)
     if method == "uniform":
-        x = sample_uniform(n_prototypes, embedding_dim, generator=generator)
-        return minimize_batch(gaussian_potential(2.0), x[None], max_iter=500)[0]
-    return search_separated(n_prototypes, embedding_dim, effort, generator)
+        return _place_uniformly(*size, generator, device)
+    if n_prototypes > _DENSE:
+        return _separate_many(*size, effort, generator, device, verbose)
+    return search_separated(*size, EFFORTS[effort], generator, device, verbose)
 
 
-def _best_method(n_prototypes: int, embedding_dim: int) -> str:
+def _closed_form_for(n_prototypes: int, embedding_dim: int) -> str:
     if n_prototypes <= embedding_dim + 1:
         return "simplex"
     if embedding_dim == 2:
@@ -80,16 +163,51 @@ def _best_method(n_prototypes: int, embedding_dim: int) -> str:
     return "orthoplex" if n_prototypes <= 2 * embedding_dim else "separated"
 
 
-def _make_generator(random_state: int | None) -> torch.Generator:
-    generator = torch.Generator()
-    if random_state is None:
-        generator.seed()
+def _place_uniformly(
+    n_prototypes: int,
+    embedding_dim: int,
+    generator: torch.Generator,
+    device: torch.device | str,
+) -> Tensor:
+    start = sample_uniform(n_prototypes, embedding_dim, generator=generator)[None].to(device)
+    # With |p - q|^2 = 2 - 2 cos, the log of the mean of exp(-t |p - q|^2) is 2 t times the
+    # smoothed maximum of the cosines at sharpness 2 t, up to a constant.
+    sharpness = 4.0
+    if n_prototypes > _DENSE:
+        objective, n_iter = blocked_soft_max_cosine(sharpness, BLOCK), 50
     else:
-        generator.manual_seed(int(random_state))
-    return generator
+        objective, n_iter = soft_max_cosine(sharpness), 1000
+    return minimize_batch(objective, start, max_iter=n_iter)[0].cpu()
 
 
-def _check_arguments(n_prototypes: int, embedding_dim: int, method: str, effort: str) -> None:
+def _separate_many(
+    n_prototypes: int,
+    embedding_dim: int,
+    effort: str,
+    generator: torch.Generator,
+    device: torch.device | str,
+    verbose: int,
+) -> Tensor:
+    codes = structured_codes(n_prototypes, embedding_dim)
+    n_evaluations = affordable_evaluations(n_prototypes, embedding_dim, effort)
+    bound = lower_bound(n_prototypes, embedding_dim)
+    if codes and (n_evaluations == 0 or codes[0].max_cosine < bound + _CODE_IS_GOOD):
+        return _pad(codes[0].build(n_prototypes), embedding_dim)
+    points = sample_uniform(n_prototypes, embedding_dim, generator=generator)
+    if n_evaluations:
+        points = search_large(points, n_evaluations, device, verbose)
+        if codes and codes[0].max_cosine < max_cosine(points):
+            points = _pad(codes[0].build(n_prototypes), embedding_dim)
+    return points
+
+
+def _check_arguments(
+    n_prototypes: int,
+    embedding_dim: int,
+    method: str,
+    effort: str,
+    random_state: int | None,
+) -> None:
     if not isinstance(n_prototypes, numbers.Integral) or n_prototypes < 2:
         raise ValueError(f"n_prototypes must be an integer of at least 2, got {n_prototypes!r}.")
     if not isinstance(embedding_dim, numbers.Integral) or embedding_dim < 2:
@@ -99,5 +217,19 @@ def _check_arguments(n_prototypes: int, embedding_dim: int, method: str, effort:
         )
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {method!r}.")
-    if effort not in _EFFORTS:
-        raise ValueError(f"effort must be one of {', '.join(_EFFORTS)}, got {effort!r}.")
+    if effort not in EFFORTS:
+        raise ValueError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}.")
+    if method == "antipodal" and n_prototypes != 2:
+        raise ValueError(
+            f"n_prototypes must be 2 for method='antipodal', got {n_prototypes}; "
+            f"use method='simplex'."
+        )
+    if not (random_state is None or _is_seed(random_state)):
+        raise ValueError(
+            f"random_state must be None or an integer from 0 to 2**63 - 1, got {random_state!r}; "
+            f"draw an integer from your generator."
+        )
+
+
+def _is_seed(random_state: object) -> bool:
+    return isinstance(random_state, numbers.Integral) and 0 <= int(random_state) < 2**63

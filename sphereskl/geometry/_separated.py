@@ -5,67 +5,223 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
+from ._closed_form import _pad
 from ._lbfgs import minimize_batch
+from ._orbits import (
+    CyclicGroups,
+    anneal_orbits,
+    expand_orbits,
+    possible_orders,
+    random_groups,
+    random_representatives,
+    trivial_groups,
+)
 from ._potentials import soft_max_cosine
+from ._structured import structured_codes
 
 
-class Schedule(NamedTuple):
-    """How much work a search may spend."""
+class Effort(NamedTuple):
+    """How much work a search may spend.
+
+    Attributes
+    ----------
+    n_starts : int
+        Most starts of one symmetry in one round.
+    n_pairs : float
+        Most pairs of points in one evaluation of a round.
+    n_rounds : int
+        Rounds of screening; from the second on only the most successful symmetries.
+    largest_order : int
+        Largest order of a symmetry.
+    n_stages, n_iter : int
+        Stages of growing sharpness, and evaluations in each.
+    n_refined, n_polish : int
+        Candidates that are polished, and their rounds of multipliers.
+    """
 
     n_starts: int
+    n_pairs: float
+    n_rounds: int
+    largest_order: int
+    n_stages: int
     n_iter: int
-    n_polish_rounds: int
+    n_refined: int
+    n_polish: int
 
 
-_SCHEDULES = {
-    "fast": Schedule(n_starts=6, n_iter=25, n_polish_rounds=3),
-    "default": Schedule(n_starts=24, n_iter=60, n_polish_rounds=8),
-    "best": Schedule(n_starts=128, n_iter=100, n_polish_rounds=16),
+EFFORTS = {
+    "fast": Effort(24, 6e4, 1, 4, 5, 15, 2, 3),
+    "default": Effort(96, 2.5e5, 2, 12, 6, 25, 4, 8),
+    "best": Effort(384, 5e5, 4, 24, 7, 40, 12, 16),
 }
-_GROWTH = 3.0
-_SHARPEST = 2e4
+# Log of the sharpness of the first stage, drawn for each start: which basin the annealing
+# ends in depends on it. And of the last stage.
+_SOFTEST, _SOFT, _SHARP = math.log(2), math.log(30), math.log(4e3)
+# So few points cost less than the calls: all symmetries share one batch and one round. So
+# many fill the time with one start of each symmetry.
+_FEW, _MANY = 64, 300
+_N_PROMISING = 4
+_STRUCTURED_MARGIN = 0.05
 
 
 def search_separated(
-    n_prototypes: int, embedding_dim: int, effort: str, generator: torch.Generator
+    n_points: int,
+    embedding_dim: int,
+    effort: Effort,
+    generator: torch.Generator,
+    device: torch.device | str,
+    verbose: int,
 ) -> Tensor:
-    schedule = _SCHEDULES[effort]
-    n_starts = max(1, min(schedule.n_starts, int(schedule.n_starts * 2e4 / n_prototypes**2)))
-    shape = (n_starts, n_prototypes, embedding_dim)
-    x = _unit(torch.randn(shape, generator=generator, dtype=torch.float64))
-    b = torch.linspace(math.log(3), math.log(15), n_starts, dtype=torch.float64).exp()
-    b = b[:, None, None]
-    while float(b.max()) < _SHARPEST:
-        x = minimize_batch(soft_max_cosine(b), x, max_iter=schedule.n_iter)
-        b = b * _GROWTH
-    best = _largest_cosines(x).argsort()[:2]
-    x = _polish(x[best], schedule)
-    return x[_largest_cosines(x).argmin()]
+    """Anneal many symmetric, random and structured starts, then polish the best.
+
+    The smoothed maximum of the cosines is minimised at growing sharpness [1]_ from
+    random starts, from random starts with a cyclic symmetry, and from parts of
+    structured codes; multipliers remove the smoothing's bias from the best of them.
+
+    References
+    ----------
+    .. [1] Lindström et al. (2024), "A Coding-Theoretic Analysis of Hyperspherical
+       Prototypical Learning Geometry", GRaM workshop at ICML, section 3.
+    """
+    orders = [1, *possible_orders(n_points, embedding_dim, effort.largest_order)]
+    few = n_points <= _FEW
+    batches = [orders] if few else [[order] for order in orders]
+    n_rounds = effort.n_rounds if _FEW < n_points <= _MANY else max(1, effort.n_rounds // 2)
+    pool = _Pool(effort.n_refined if n_points <= _MANY else 1)
+    for round_ in range(n_rounds):
+        found = []
+        for batch in tqdm(batches, desc=f"screening {round_ + 1}/{n_rounds}", disable=not verbose):
+            rows, groups = _draw_starts(n_points, embedding_dim, batch, effort, generator)
+            found.append((pool.add(_anneal(rows, groups, effort, generator, device)), batch))
+        batches = [batch for _, batch in sorted(found)[:_N_PROMISING]]
+    starts = _structured_starts(n_points, embedding_dim, pool.best, generator)
+    if starts is not None:
+        pool.add(_anneal_structured(starts.to(device), effort))
+    return _polish(pool.points, effort).cpu()
 
 
-def _polish(x: Tensor, schedule: Schedule) -> Tensor:
-    """Remove the bias of the smoothing with multipliers ``log w += b (cos - max)``."""
-    best, best_value = x, _largest_cosines(x)
-    log_weights = torch.zeros(len(x), x.shape[1], x.shape[1], dtype=x.dtype, device=x.device)
-    for _ in range(schedule.n_polish_rounds):
-        top = best_value.max()
-        b = 3e3 / (1 - float(top))
-        x = minimize_batch(soft_max_cosine(b, log_weights), x, max_iter=schedule.n_iter)
-        value = _largest_cosines(x)
-        better = value < best_value
-        best = torch.where(better[:, None, None], x, best)
+def _draw_starts(
+    n_points: int,
+    embedding_dim: int,
+    orders: list[int],
+    effort: Effort,
+    generator: torch.Generator,
+) -> tuple[Tensor, CyclicGroups]:
+    if len(orders) == 1:
+        # The minimiser's own work on a coordinate is that of about three pairs.
+        work = math.ceil(n_points / orders[0]) * (n_points + 3 * embedding_dim) + 5 * n_points
+        n_starts = max(1, min(effort.n_starts, int(effort.n_pairs / work)))
+        return _draw_symmetric(n_starts, n_points, embedding_dim, orders[0], generator)
+    # A third without symmetry, the rest shared by the symmetries.
+    n_without = math.ceil(effort.n_starts / 3)
+    n_each = math.ceil((effort.n_starts - n_without) / (len(orders) - 1))
+    share = [n_without] + [n_each] * (len(orders) - 1)
+    drawn = [
+        expand_orbits(*_draw_symmetric(n, n_points, embedding_dim, order, generator))
+        for n, order in zip(share, orders, strict=True)
+    ]
+    points = torch.cat(drawn)
+    return points, trivial_groups(len(points), n_points, embedding_dim)
+
+
+def _draw_symmetric(
+    n_starts: int, n_points: int, embedding_dim: int, order: int, generator: torch.Generator
+) -> tuple[Tensor, CyclicGroups]:
+    if order == 1:
+        groups = trivial_groups(n_starts, n_points, embedding_dim)
+    else:
+        groups = random_groups(n_starts, n_points, embedding_dim, order, generator)
+    return random_representatives(groups, generator), groups
+
+
+def _anneal(
+    rows: Tensor,
+    groups: CyclicGroups,
+    effort: Effort,
+    generator: torch.Generator,
+    device: torch.device | str,
+) -> Tensor:
+    softest = torch.rand(len(rows), generator=generator, dtype=torch.float64)
+    softest = _SOFTEST + (_SOFT - _SOFTEST) * softest
+    progress = torch.linspace(0, 1, effort.n_stages, dtype=torch.float64)
+    stages = softest + (_SHARP - softest) * progress[:, None]
+    sharpness = list(stages.exp()[:, :, None, None].to(device))
+    groups = groups._replace(powers=groups.powers.to(device))
+    return anneal_orbits(rows.to(device), groups, sharpness, n_iter=effort.n_iter)
+
+
+def _structured_starts(
+    n_points: int, embedding_dim: int, best: float, generator: torch.Generator
+) -> Tensor | None:
+    starts = []
+    for code in structured_codes(n_points, embedding_dim)[:2]:
+        if code.max_cosine > best + _STRUCTURED_MARGIN:
+            break
+        points = _pad(code.build(min(code.n_points, 4 * n_points)), embedding_dim)
+        starts.append(points[:n_points])
+        for noise in (0.02, 0.1):
+            chosen = torch.randperm(len(points), generator=generator)[:n_points]
+            jitter = torch.randn(n_points, embedding_dim, generator=generator, dtype=torch.float64)
+            starts.append(points[chosen] + noise * jitter / embedding_dim**0.5)
+    return torch.stack(starts) if starts else None
+
+
+def _anneal_structured(starts: Tensor, effort: Effort) -> Tensor:
+    x = starts / torch.linalg.vector_norm(starts, dim=-1, keepdim=True)
+    for log_sharpness in (3.4, 5.2, 7.0, _SHARP):
+        objective = soft_max_cosine(math.exp(log_sharpness))
+        x = minimize_batch(objective, x, max_iter=effort.n_iter)
+    # The codes themselves stay in the race: smoothing can lose an exact contact.
+    return torch.cat([x, starts[::3]])
+
+
+def _polish(x: Tensor, effort: Effort) -> Tensor:
+    # Multipliers log w += b (cos - max) make the active pairs equally long, which removes
+    # the bias of the smoothing (an exponential method of multipliers).
+    best, best_value = x, _max_cosines(x)
+    x = minimize_batch(soft_max_cosine(4 * math.exp(_SHARP)), x, max_iter=2 * effort.n_iter)
+    log_weights = x.new_zeros(len(x), x.shape[1], x.shape[1])
+    for k in range(effort.n_polish):
+        base = 3e3 if 2 * k < effort.n_polish else 3e4
+        sharpness = base / (1 - best_value)[:, None, None]
+        x = minimize_batch(soft_max_cosine(sharpness, log_weights), x, max_iter=2 * effort.n_iter)
+        value = _max_cosines(x)
+        gain = float((best_value.min() - value.min()).abs())
+        best = torch.where((value < best_value)[:, None, None], x, best)
         best_value = torch.minimum(value, best_value)
-        gram = x @ x.mT
-        log_weights = log_weights + b * (gram - value[:, None, None])
-    return best
+        # Ten digits: what is left cannot be seen in any use of the prototypes.
+        if gain < 1e-10:
+            break
+        log_weights = log_weights + sharpness * (x @ x.mT - value[:, None, None])
+    return best[best_value.argmin()]
 
 
-def _largest_cosines(x: Tensor) -> Tensor:
+class _Pool:
+    """The best distinct candidates found so far."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.points = torch.empty(0)
+        self.best = math.inf
+
+    def add(self, candidates: Tensor) -> float:
+        """Merge candidates; returns the smallest maximal cosine among them."""
+        points = torch.cat([self.points, candidates]) if len(self.points) else candidates
+        value = _max_cosines(points)
+        order, kept, last = value.argsort(stable=True), [], -2.0
+        for index, cosine in zip(order.tolist(), value[order].tolist(), strict=True):
+            # Candidates of equal separation are the same set turned.
+            if cosine > last + 1e-6 and len(kept) < self.size:
+                kept.append(index)
+                last = cosine
+        self.points = points[kept]
+        self.best = float(value.min())
+        return float(_max_cosines(candidates).min())
+
+
+def _max_cosines(x: Tensor) -> Tensor:
     gram = x @ x.mT
     gram.diagonal(dim1=1, dim2=2).fill_(-2.0)
     return gram.amax(dim=(1, 2))
-
-
-def _unit(x: Tensor) -> Tensor:
-    return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True)
