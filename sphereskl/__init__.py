@@ -1,8 +1,8 @@
 """Hyperspherical deep learning for scikit-learn users."""
 
-from .estimators import HypersphericalPrototypeClassifier
+from .estimators import HypersphericalPrototypeClassifier, load, save
 from .nn import MLP, ConvNet
 
 __version__ = "0.1.0"
 
-__all__ = ["MLP", "ConvNet", "HypersphericalPrototypeClassifier"]
+__all__ = ["MLP", "ConvNet", "HypersphericalPrototypeClassifier", "load", "save"]

@@ -256,7 +256,12 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
                 f"embedding_dim is {dim}, but backbone returns rows of width {width}; make them "
                 "agree, or leave embedding_dim='auto'."
             )
-        prototypes = resolve_prototypes(self.prototypes, self.classes_, width, seed)
+        return self._assemble(
+            backbone, resolve_prototypes(self.prototypes, self.classes_, width, seed)
+        )
+
+    def _assemble(self, backbone, prototypes):
+        """Put backbone and prototypes together as the parameters say."""
         return EmbeddingModel(
             backbone,
             prototypes,

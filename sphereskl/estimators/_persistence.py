@@ -1,0 +1,193 @@
+"""Fitted estimators in one file: tensors and JSON, nothing that could run."""
+
+import json
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from skorch.history import History
+from torch import nn
+
+from .. import nn as sphere_nn
+from ..training import seeded
+from ._base import BaseSphereEstimator
+from ._components import as_vectors, build_backbone
+
+_FORMAT = 1
+
+
+def save(estimator, path):
+    """Write a fitted estimator to a file.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    path : str or Path
+        Where to write; the customary ending is ``.safetensors``.
+
+    See Also
+    --------
+    load : The way back.
+
+    Notes
+    -----
+    The file holds tensors in the safetensors format and, in its header, JSON with the
+    parameters and fitted attributes. It holds no training data and no code: loading it
+    cannot run anything. Parameters that are code (an own network or loss, callbacks) or a
+    `RandomState` are left out, and have to be given to `load` again.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> from sklearn.datasets import load_iris
+    >>> from sphereskl import HypersphericalPrototypeClassifier, load, save
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = HypersphericalPrototypeClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(clf, os.path.join(folder, "iris.safetensors"))
+    ...     loaded = load(os.path.join(folder, "iris.safetensors"))
+    >>> bool((loaded.predict(X) == clf.predict(X)).all())
+    True
+    """
+    tensors = {f"module.{name}": value for name, value in estimator.module_.state_dict().items()}
+    params, code = {}, []
+    for name, value in estimator.get_params(deep=False).items():
+        try:
+            params[name] = _encode(name, value, estimator, tensors)
+        except TypeError:
+            code.append(name)
+    encoder = {
+        name: _encode(f"encoder.{name}", value, estimator, tensors)
+        for name, value in vars(estimator.encoder_).items()
+        if name.endswith("_")
+    }
+    fitted = {
+        name: _encode(name, getattr(estimator, name), estimator, tensors)
+        for name in ("classes_", "n_features_in_", "feature_names_in_", "scale_", "_sample_shape")
+        if hasattr(estimator, name)
+    }
+    header = {
+        "format": _FORMAT,
+        "class": type(estimator).__name__,
+        "params": params,
+        "code": code,
+        "encoder": encoder,
+        "fitted": fitted,
+        "history": [
+            {name: value for name, value in epoch.items() if name != "batches"}
+            for epoch in estimator.history_
+        ],
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(tensors, path, metadata={"sphereskl": json.dumps(header)})
+
+
+def load(path, *, device="auto", **params):
+    """Read an estimator that `save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    device : str or torch.device, default="auto"
+        Where the estimator shall predict, whatever it was trained on.
+    **params
+        Parameters of the estimator that the file does not hold, such as an own network of
+        the same architecture (``backbone=...``); they replace those that it does.
+
+    Returns
+    -------
+    estimator : estimator
+        Fitted; predicts, and trains on with `partial_fit`.
+
+    Raises
+    ------
+    ValueError
+        If the file is not from `save`, or a parameter is needed that it does not hold.
+    """
+    with safe_open(path, framework="pt") as file:
+        header = json.loads((file.metadata() or {}).get("sphereskl", "{}"))
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    if header.get("format") != _FORMAT:
+        raise ValueError(f"{str(path)!r} does not hold an estimator that this version can read.")
+    missing = sorted(set(header["code"]) - set(params))
+    if missing:
+        raise ValueError(
+            f"{str(path)!r} holds no {', '.join(missing)}, which cannot be stored without running "
+            f"code; pass load(path, {', '.join(f'{name}=...' for name in missing)})."
+        )
+    stored = {name: _decode(value, tensors) for name, value in header["params"].items()}
+    estimator = _class_named(header["class"])(**{**stored, "device": device, **params})
+    for name, value in header["fitted"].items():
+        setattr(estimator, name, _decode(value, tensors))
+    _restore_network(estimator, header, tensors)
+    return estimator
+
+
+def _restore_network(estimator, header, tensors):
+    example = np.zeros((1, *estimator._sample_shape))
+    estimator.encoder_ = estimator._make_encoder(example)
+    for name, value in header["encoder"].items():
+        setattr(estimator.encoder_, name, _decode(value, tensors))
+    prefix = "module."
+    state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+    prototypes = state["_prototypes"]
+    with seeded(0):
+        shape = estimator.encoder_.output_shape_
+        backbone = build_backbone(estimator.backbone, shape, prototypes.shape[1])
+        model = estimator._assemble(backbone, prototypes).to(prototypes.dtype)
+    model.load_state_dict(state)
+    estimator.net_ = estimator._make_net(model, seed=0).initialize()
+    estimator.net_.history_ = History(header["history"])
+    estimator.net_.module_.eval()
+
+
+def _encode(name, value, estimator, tensors):
+    """Return a value as JSON, arrays of numbers as a reference into `tensors`."""
+    if isinstance(value, sphere_nn.BackboneConfig):
+        fields = {key: _encode(key, v, estimator, {}) for key, v in value.get_params().items()}
+        return {"config": type(value).__name__, "fields": fields}
+    if isinstance(value, nn.Module | type) or callable(value):
+        raise TypeError(name)
+    if name == "prototypes" and not isinstance(value, str):
+        value = as_vectors(value, estimator.classes_)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        tensors[name] = torch.from_numpy(np.ascontiguousarray(value))
+        return {"tensor": name}
+    if isinstance(value, np.ndarray):
+        return {"array": value.tolist(), "dtype": value.dtype.str}
+    if isinstance(value, tuple):
+        return {"tuple": list(value)}
+    if isinstance(value, dict):
+        return {"pairs": [[_scalar(key), _scalar(v)] for key, v in value.items()]}
+    if isinstance(value, torch.device | np.dtype):
+        return str(value)
+    return json.loads(json.dumps(_scalar(value)))
+
+
+def _scalar(value):
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _decode(value, tensors):
+    if not isinstance(value, dict):
+        return value
+    if "config" in value:
+        config = getattr(sphere_nn, value["config"])
+        return config(**{name: _decode(field, {}) for name, field in value["fields"].items()})
+    if "tensor" in value:
+        return tensors[value["tensor"]].numpy()
+    if "array" in value:
+        return np.array(value["array"], dtype=value["dtype"])
+    return tuple(value["tuple"]) if "tuple" in value else dict(value["pairs"])
+
+
+def _class_named(name):
+    known, found = [BaseSphereEstimator], {}
+    while known:
+        cls = known.pop()
+        known += cls.__subclasses__()
+        found[cls.__name__] = cls
+    return found[name]

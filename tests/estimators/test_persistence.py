@@ -1,0 +1,80 @@
+"""One file, no code: what was saved predicts the same."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from sphereskl import MLP, ConvNet, load, save
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "clf.safetensors"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"dtype": "float64", "class_weight": {0: 2.0}, "max_grad_norm": np.float64(3)},
+        {"backbone": MLP(hidden_layer_sizes=(8, 8), norm="batch", residual=True)},
+        {"prototypes": "learned", "embedding_dim": 5},
+        {"prototypes": {0: [1, 0, 0], 1: [0, 1, 0], 2: [-1, 0, 1]}},
+        {"prototypes": np.eye(3, 4).tolist(), "device": torch.device("cpu")},
+        {"backbone": ConvNet((4,)), "input_shape": (2, 2)},
+        {"loss": "logits", "early_stopping": True},
+    ],
+    ids=str,
+)
+def test_predictions_survive(params, path, iris, quick):
+    X, y = iris
+    clf = quick(**params).fit(X, y)
+    save(clf, path)
+    loaded = load(path)
+    np.testing.assert_array_equal(loaded.predict_proba(X), clf.predict_proba(X))
+    np.testing.assert_array_equal(loaded.transform(X), clf.transform(X))
+    assert loaded.loss_curve_ == clf.loss_curve_
+    assert loaded.set_params(device=clf.device).get_params().keys() == clf.get_params().keys()
+
+
+@pytest.mark.parametrize(
+    "names", [["a", "b", "c"], [-1, 5, 9], [0.0, 2.0, 3.0], np.array(["x", "y", "z"], dtype=object)]
+)
+def test_labels_and_columns_survive(names, path, iris, quick):
+    X = pd.DataFrame(iris[0], columns=list("abcd"))
+    clf = quick(max_epochs=1).fit(X, np.array(names)[iris[1]])
+    save(clf, path)
+    loaded = load(path)
+    np.testing.assert_array_equal(loaded.classes_, clf.classes_)
+    assert loaded.classes_.dtype == clf.classes_.dtype
+    assert list(loaded.feature_names_in_) == list("abcd")
+
+
+def test_a_loaded_model_learns_on_and_anew(path, iris, quick):
+    save(quick().fit(*iris), path)
+    assert load(path).partial_fit(*iris).n_iter_ == 9
+    assert load(path).fit(*iris).n_iter_ == 8
+
+
+def test_own_code_is_given_again(path, iris, quick):
+    X, y = iris
+    clf = quick(backbone=torch.nn.Linear(4, 3), loss=lambda c, t, w: (1 - c[:, 0]).mean())
+    save(clf.fit(X, y), path)
+    with pytest.raises(ValueError, match=r"holds no backbone, loss.*backbone=..., loss=..."):
+        load(path)
+    loaded = load(path, backbone=torch.nn.Linear(4, 3), loss="cosine")
+    np.testing.assert_array_equal(loaded.predict_proba(X), clf.predict_proba(X))
+
+
+def test_no_training_data_is_stored(path, digits, quick):
+    save(quick(max_epochs=1).fit(*digits), path)
+    n_parameters = 64 * 32 + 32 + 32 * 64 + 64 + 640 + 1
+    assert path.stat().st_size < 4 * n_parameters + 10_000
+
+
+def test_other_files_are_refused(path):
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="does not hold an estimator"):
+        load(path)
