@@ -1,8 +1,7 @@
 """Ctrl-C means "enough" only to a single fit at a prompt."""
 
-import _thread
 import sys
-from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,13 +58,13 @@ def test_code_below_no_prompt_was_not_asked_for():
 
 
 @pytest.mark.usefixtures("_prompt")
-def test_a_bare_thread_has_no_prompt():
-    # Its frames end without one; threading's own frames would have said so before.
-    answers = SimpleQueue()
-    namespace = {"__name__": "sphereskl", "ask": called_from_prompt, "put": answers.put}
-    exec("def run():\n    put(ask())\n", namespace)
-    _thread.start_new_thread(namespace["run"], ())
-    assert answers.get(timeout=10) is False
+def test_a_stack_without_prompt_was_not_asked_for(monkeypatch):
+    # As of a bare thread, whose frames end before any prompt.
+    stack = SimpleNamespace(f_globals={"__name__": "sphereskl"}, f_back=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "_getframe", lambda: stack)
+        found = called_from_prompt()
+    assert found is False
 
 
 @pytest.mark.parametrize("modules", [("__main__",), ("__main__", "sphereskl.estimators._base")])
