@@ -1,0 +1,155 @@
+"""Configuration of the documentation: python -m sphinx -W -b html docs docs/_build/html."""
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from pathlib import Path
+
+from docutils import nodes
+
+import sphereskl
+
+HERE = Path(__file__).parent
+
+project = "sphereskl"
+author = "The sphereskl developers"
+copyright = "2026, The sphereskl developers"
+version = release = sphereskl.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates"]
+templates_path = ["_templates"]
+# The function that templates call cannot be pickled, and need not be.
+suppress_warnings = ["config.cache"]
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+# Docstrings put names between single backticks: link those that are documented here.
+default_role = "py:obj"
+autodoc_typehints = "none"
+autosummary_generate = True
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sphereskl"
+html_theme_options = {
+    "logo": {"text": "sphereskl"},
+    "navbar_end": ["theme-switcher"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "show_toc_level": 2,
+}
+html_sidebars = {"vision": [], "changelog": [], "contributing": [], "theory": []}
+html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+toc_object_entries_show_parents = "hide"
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": "/plot_",
+    "ignore_pattern": r"benchmarks|__init__\.py",
+    "image_scrapers": ("matplotlib",),
+    "copyfile_regex": "",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+
+
+def packages():
+    """Return the public packages that export something, the top level first."""
+    names = sorted(
+        module.name
+        for module in pkgutil.iter_modules(sphereskl.__path__, "sphereskl.")
+        if module.ispkg and not module.name.endswith(".estimators")
+    )
+    found = [importlib.import_module(name) for name in ["sphereskl", *names]]
+    return [package for package in found if getattr(package, "__all__", None)]
+
+
+def write_api_pages(folder):
+    """Write a page for every package, with a table of what its ``__all__`` names.
+
+    A thing exported twice is described once, under the first package that has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for page in folder.glob("*.rst"):
+        page.unlink()
+    home = {}
+    for package in packages():
+        title, tables = package.__name__, {"Classes": [], "Functions": [], "Constants": []}
+        for name in sorted(package.__all__, key=str.lower):
+            thing = getattr(package, name)
+            kind = "Functions" if callable(thing) else "Constants"
+            kind = "Classes" if inspect.isclass(thing) else kind
+            described = home.setdefault(id(thing), f"{title}.{name}")
+            tables[kind].append((name, described))
+        (folder / f"{title}.rst").write_text(_page(package, tables))
+
+
+def _page(package, tables):
+    title = package.__name__
+    summary = inspect.getdoc(package).splitlines()[0]
+    lines = [title, "=" * len(title), "", summary, ""]
+    for heading, rows in tables.items():
+        own = [described for _, described in rows if described.startswith(f"{title}.")]
+        own = [described for described in own if described.count(".") == title.count(".") + 1]
+        elsewhere = [(name, described) for name, described in rows if described not in own]
+        if not rows:
+            continue
+        lines += [heading, "-" * len(heading), ""]
+        if heading == "Constants":
+            lines += [f"- ``{described}``" for _, described in rows] + [""]
+            continue
+        if own:
+            lines += [".. autosummary::", "   :toctree: objects", ""]
+            lines += [f"   ~{described}" for described in own] + [""]
+        if elsewhere:
+            links = ", ".join(f":obj:`~{described}`" for _, described in elsewhere)
+            lines += [f"Also here: {links}.", ""]
+    return "\n".join(lines)
+
+
+def own_members(fullname, members):
+    """Keep the members that this package defines; those of torch and scikit-learn have pages."""
+    module, _, name = fullname.rpartition(".")
+    cls = getattr(sys.modules[module], name)
+
+    def is_own(member):
+        defined_in = getattr(getattr(cls, member), "__module__", None) or ""
+        return defined_in.startswith("sphereskl") and not member.startswith("_")
+
+    return [member for member in members if is_own(member)]
+
+
+autosummary_context = {"own_members": own_members}
+write_api_pages(HERE / "generated")
+
+
+def trim_code(app, doctree):
+    """Drop the empty line that ends doctests in Markdown: without it the fence is output."""
+    for block in doctree.findall(nodes.literal_block):
+        code = block.astext()
+        if code.endswith("\n") and len(block.children) == 1:
+            block[:] = [nodes.Text(code.rstrip("\n"))]
+            block.rawsource = code.rstrip("\n")
+
+
+def setup(app):
+    """Register what Sphinx calls while it reads."""
+    app.connect("doctree-read", trim_code)
