@@ -323,7 +323,7 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 stack.enter_context(one_thread())
             if is_own_network(self.backbone):
                 # It may draw from torch's global generator while it trains.
-                stack.enter_context(seeded(net.seed))
+                stack.enter_context(seeded(net.seed, train.X.device))
             net.partial_fit(train, valid)
         # Callbacks may hold weights, data or open files; the net outlives them.
         net.callbacks, net.callbacks_ = None, []

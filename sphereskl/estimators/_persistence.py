@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from skorch.history import History
 from torch import nn
 
 from .. import nn as sphere_nn
@@ -140,7 +139,7 @@ def _restore_network(estimator, header, tensors):
         model = estimator._assemble(backbone, prototypes).to(prototypes.dtype)
     model.load_state_dict(state)
     estimator.net_ = estimator._make_net(model, seed=0).initialize()
-    estimator.net_.history_ = History(header["history"])
+    estimator.net_.history_.extend(header["history"])
     estimator.net_.module_.eval()
 
 

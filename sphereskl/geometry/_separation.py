@@ -36,11 +36,9 @@ def closest_pair(points: Tensor) -> tuple[int, int]:
     >>> closest_pair(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.6, 0.8]]))
     (0, 2)
     """
+    _check_pair(points)
+    points = points.detach()
     n_points = len(points)
-    if n_points < 2:
-        raise ValueError(
-            f"points must have at least 2 rows to have a closest pair, got {n_points}."
-        )
     best, pair = -math.inf, (0, 1)
     for start in range(0, n_points, _BLOCK):
         gram = points[start : start + _BLOCK] @ points[start:].T
@@ -78,7 +76,7 @@ def max_cosine(points: Tensor) -> float:
     0.0
     """
     i, j = closest_pair(points)
-    return float(points[i] @ points[j])
+    return float((points[i] @ points[j]).detach())
 
 
 def min_angle(points: Tensor) -> float:
@@ -107,7 +105,7 @@ def min_angle(points: Tensor) -> float:
     1.5708
     """
     i, j = closest_pair(points)
-    return float(angle(points[i], points[j]))
+    return float(angle(points[i], points[j]).detach())
 
 
 def hyperspherical_energy(points: Tensor, *, power: float = 1.0) -> Tensor:
@@ -125,7 +123,7 @@ def hyperspherical_energy(points: Tensor, *, power: float = 1.0) -> Tensor:
     -------
     energy : Tensor of shape ()
         Mean over pairs of ``|p_i - p_j|^-s``, or of ``-log |p_i - p_j|`` for s = 0;
-        infinite if two points coincide.
+        infinite, and without a gradient, if two points coincide.
 
     Raises
     ------
@@ -146,8 +144,11 @@ def hyperspherical_energy(points: Tensor, *, power: float = 1.0) -> Tensor:
     """
     if power < 0:
         raise ValueError(f"power must be at least 0, got {power}.")
-    squared = _pairwise_squared_distance(points)
-    return (-0.5 * squared.log() if power == 0 else squared.pow(-0.5 * power)).mean()
+    _check_pair(points)
+    # Difference vectors, not 2 - 2 cos: the energy is made of the close pairs, whose
+    # distance would be lost to cancellation.
+    distance = torch.nn.functional.pdist(points)
+    return (-distance.log() if power == 0 else distance.pow(-power)).mean()
 
 
 def uniformity(points: Tensor, *, t: float = 2.0) -> Tensor:
@@ -219,10 +220,14 @@ def alignment(x: Tensor, y: Tensor, *, alpha: float = 2.0) -> Tensor:
 
 
 def _pairwise_squared_distance(points: Tensor) -> Tensor:
+    _check_pair(points)
     n_points = len(points)
-    if n_points < 2:
-        raise ValueError(f"points must have at least 2 rows to form a pair, got {n_points}.")
     i, j = torch.triu_indices(n_points, n_points, offset=1, device=points.device)
     # 2 - 2 cos, not |p_i - p_j|^2: one matrix product instead of n_points^2 difference
     # vectors, and smooth where points coincide. Rounding must not make it negative.
     return (2 - 2 * (points @ points.T)[i, j]).clamp_min(0)
+
+
+def _check_pair(points: Tensor) -> None:
+    if len(points) < 2:
+        raise ValueError(f"points must have at least 2 rows to form a pair, got {len(points)}.")

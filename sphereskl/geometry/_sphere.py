@@ -10,7 +10,7 @@ def normalize(x: Tensor) -> Tensor:
     Parameters
     ----------
     x : Tensor of shape (..., embedding_dim)
-        Floating-point rows of any length.
+        Floating-point rows whose squares do not overflow: shorter than 1e19 in float32.
 
     Returns
     -------
@@ -182,8 +182,12 @@ def log_map(base: Tensor, z: Tensor) -> Tensor:
     # z - base and not z - cos(theta) base: near alignment the second loses its digits to
     # cancellation, while the first is exact (Sterbenz) before it is made tangent.
     chord = z - base
-    tangent = chord - (chord * base).sum(dim=-1, keepdim=True) * base
-    return theta * normalize(tangent)
+    tangent = _project(_project(chord, base), base)
+    # Near the antipode the chord is nearly radial, and one projection leaves rounding of the
+    # chord's own size; what two leave there of a radial chord is noise without direction.
+    noise = 4 * torch.finfo(chord.dtype).eps * torch.linalg.vector_norm(chord, dim=-1)
+    is_noise = torch.linalg.vector_norm(tangent, dim=-1) <= noise
+    return theta * normalize(tangent.masked_fill(is_noise[..., None], 0.0))
 
 
 def sample_uniform(
@@ -228,6 +232,10 @@ def sample_uniform(
     """
     shape = (n_samples, embedding_dim)
     return normalize(torch.randn(shape, generator=generator, dtype=dtype, device=device))
+
+
+def _project(vector: Tensor, base: Tensor) -> Tensor:
+    return vector - (vector * base).sum(dim=-1, keepdim=True) * base
 
 
 def _check_same_dim(u: Tensor, v: Tensor, u_name: str, v_name: str) -> None:

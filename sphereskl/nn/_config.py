@@ -1,6 +1,8 @@
 """Backbones as configuration: what a grid search can clone and tune."""
 
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
+from numbers import Integral, Real
 from typing import Any, Self
 
 from torch import nn
@@ -63,16 +65,25 @@ def choose(name: str, value: Any, options: dict[Any, Any]) -> Any:
     return options[value]
 
 
+def check_count(name: str, value: Any) -> int:
+    """Return a number of at least 1, or say what is wrong with it."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+    return int(value)
+
+
 def check_widths(name: str, widths: Any) -> tuple[int, ...]:
     """Return layer widths as a tuple, or say what is wrong with them."""
-    as_tuple = (widths,) if isinstance(widths, int) else tuple(widths)
-    if any(isinstance(width, bool) or int(width) != width or width < 1 for width in as_tuple):
+    as_tuple = tuple(widths) if isinstance(widths, Iterable) else (widths,)
+    if not all(
+        isinstance(w, Integral) and not isinstance(w, bool) and int(w) >= 1 for w in as_tuple
+    ):
         raise ValueError(f"{name} must hold integers of at least 1, got {widths!r}.")
     return tuple(int(width) for width in as_tuple)
 
 
-def check_dropout(dropout: Any) -> float:
-    """Return a dropout probability, or say what is wrong with it."""
-    if isinstance(dropout, bool) or not 0 <= dropout < 1:
-        raise ValueError(f"dropout must be in [0, 1), got {dropout!r}; 0 turns it off.")
-    return float(dropout)
+def check_probability(name: str, value: Any) -> float:
+    """Return a probability of dropping, or say what is wrong with it."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= float(value) < 1:
+        raise ValueError(f"{name} must be in [0, 1), got {value!r}; 0 turns dropout off.")
+    return float(value)

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ._config import ACTIVATIONS, BackboneConfig, check_dropout, check_widths, choose
+from ._config import (
+    ACTIVATIONS,
+    BackboneConfig,
+    check_count,
+    check_probability,
+    check_widths,
+    choose,
+)
 from ._dropout import Dropout
 
 
@@ -47,7 +54,7 @@ class ConvNet(BackboneConfig):
                 f"ConvNet needs samples of shape (channels, height, width), got {input_shape}; "
                 "pass input_shape for images in flat rows, or use MLP for tables."
             )
-        (n_blocks,) = check_widths("n_blocks", self.n_blocks)
+        n_blocks = check_count("n_blocks", self.n_blocks)
         channels, *size = input_shape
         layers: list[nn.Module] = []
         for stage, width in enumerate(check_widths("widths", self.widths)):
@@ -68,7 +75,7 @@ class ConvNet(BackboneConfig):
         ]
 
     def _head(self, channels: int, embedding_dim: int) -> list[nn.Module]:
-        dropout = [Dropout(self.dropout)] if check_dropout(self.dropout) else []
+        dropout = [Dropout(self.dropout)] if check_probability("dropout", self.dropout) else []
         return [
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),

@@ -7,6 +7,8 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor, nn
 
+from ._config import check_probability
+
 _ROWS: ContextVar[Tensor | None] = ContextVar("rows", default=None)
 
 
@@ -80,9 +82,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float = 0.5):
         super().__init__()
-        if not 0 <= p < 1:
-            raise ValueError(f"p must be in [0, 1), got {p}; 0 turns dropout off.")
-        self.p = p
+        self.p = check_probability("p", p)
         self.seed = int(torch.randint(2**62, ()))
         self._generator: torch.Generator | None = None
 
@@ -100,11 +100,11 @@ class Dropout(nn.Module):
         return f"p={self.p}"
 
     def _generator_on(self, device: torch.device) -> torch.Generator:
-        if self._generator is None or self._generator.device.type != device.type:
+        if self._generator is None or self._generator.device != device:
             self._generator = torch.Generator(device).manual_seed(self.seed)
         return self._generator
 
     def __getstate__(self):
-        # A generator holds 5 kB of state and is bound to its device. A model that is
-        # trained on after unpickling goes on with fresh noise.
+        # A generator holds 5 kB of state and is bound to its device. A copy that is trained
+        # on begins the same noise anew.
         return {**super().__getstate__(), "_generator": None}

@@ -29,6 +29,11 @@ class EmbeddingModel(nn.Module):
         Whether `forward` keeps the norm of the backbone's output (Kasarla et al. 2022)
         or returns cosines.
 
+    Raises
+    ------
+    ValueError
+        If `scale` is not positive and finite.
+
     Examples
     --------
     >>> import torch
@@ -52,6 +57,8 @@ class EmbeddingModel(nn.Module):
         free_norm: bool = False,
     ):
         super().__init__()
+        if not 0 < scale < math.inf:
+            raise ValueError(f"scale must be positive and finite, got {scale}.")
         self.backbone = backbone
         self.learn_prototypes = learn_prototypes
         self.free_norm = free_norm

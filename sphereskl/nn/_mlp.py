@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ._config import ACTIVATIONS, BackboneConfig, check_dropout, check_widths, choose
+from ._config import ACTIVATIONS, BackboneConfig, check_probability, check_widths, choose
 from ._dropout import Dropout
 
 _NORMS = {None: None, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
@@ -62,7 +62,7 @@ class MLP(BackboneConfig):
             nn.Linear(n_in, n_out),
             *([norm(n_out)] if norm else []),
             choose("activation", self.activation, ACTIVATIONS)(),
-            *([Dropout(self.dropout)] if check_dropout(self.dropout) else []),
+            *([Dropout(self.dropout)] if check_probability("dropout", self.dropout) else []),
         ]
         residual = self.residual and n_in == n_out
         return Residual(*layers) if residual else nn.Sequential(*layers)

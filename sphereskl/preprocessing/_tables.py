@@ -36,11 +36,17 @@ class TableEncoder:
         """Learn the moments of rows `X` (n_samples, n_features) under row weights."""
         self.output_shape_ = X.shape[1:]
         if self.standardize:
-            self.mean_ = np.average(X.astype(np.float64), axis=0, weights=weight)
-            # Two passes: a column of time stamps has a mean far above its deviation.
-            variance = np.average(np.square(X - self.mean_), axis=0, weights=weight)
-            rounding = 10 * np.finfo(X.dtype).eps * np.abs(self.mean_)
-            self.std_ = np.where(np.sqrt(variance) > rounding, np.sqrt(variance), 1.0)
+            # About the first row and in units of the range: exact for constant columns,
+            # safe for time stamps, whose mean is far above their deviation, and for
+            # columns whose squares would overflow.
+            offset = X - X[0].astype(np.float64)
+            unit = np.abs(offset).max(axis=0)
+            unit[unit == 0] = 1.0
+            offset /= unit
+            centre = np.average(offset, axis=0, weights=weight)
+            variance = np.average(np.square(offset - centre), axis=0, weights=weight)
+            self.mean_ = X[0] + unit * centre
+            self.std_ = np.where(variance > 0, unit * np.sqrt(variance), 1.0)
         return self
 
     def transform(self, X: np.ndarray) -> Tensor:

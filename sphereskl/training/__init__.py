@@ -8,6 +8,7 @@ from ._interrupt import called_from_prompt
 from ._net import EmbeddingNet, StopTraining
 from ._optimizers import OPTIMIZERS, make_optimizer
 from ._progress import ProgressBar
+from ._reassignment import ReassignPrototypes
 from ._schedules import SCHEDULES, make_schedule
 from ._seed import seeded
 from ._threads import one_thread
@@ -18,6 +19,7 @@ __all__ = [
     "Criterion",
     "EmbeddingNet",
     "ProgressBar",
+    "ReassignPrototypes",
     "ShuffledBatches",
     "StopTraining",
     "TensorData",

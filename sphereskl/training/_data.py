@@ -16,9 +16,9 @@ class TensorData(NamedTuple):
         Encoded samples.
     target : Tensor of shape (n_samples,)
         Encoded targets.
-    weight : Tensor of shape (n_samples,) or None
+    weight : Tensor of shape (n_samples,), default=None
         Row weights of mean 1 over the training set; ``None`` stands for ones.
-    rows : Tensor of shape (n_samples,) or None
+    rows : Tensor of shape (n_samples,), default=None
         Row identities, equal for copies of a row (see `sphereskl.nn.row_identity`).
     """
 

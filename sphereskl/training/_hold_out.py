@@ -29,7 +29,7 @@ def row_keys(X: np.ndarray, seed: int) -> np.ndarray:
     (True, False)
     """
     salt = seed.to_bytes(8, "little")
-    content = np.ascontiguousarray(X).tobytes()
+    content = np.ascontiguousarray(X + X.dtype.type(0)).tobytes()  # 0 makes -0.0 equal 0.0
     width = len(content) // len(X)
     digests = (
         hashlib.blake2b(content[start : start + width], digest_size=8, key=salt).digest()
@@ -41,8 +41,8 @@ def row_keys(X: np.ndarray, seed: int) -> np.ndarray:
 def hold_out(keys: np.ndarray, target: np.ndarray, fraction: float) -> np.ndarray:
     """Choose a stratified share of the distinct rows.
 
-    Copies of a row stay together: none is trained on while another judges the result, and
-    a row of weight 2 is treated exactly as two copies of it.
+    Copies of a row with the same target stay together: none is trained on while another
+    judges the result, and a row of weight 2 is treated exactly as two copies of it.
 
     Parameters
     ----------
@@ -73,5 +73,6 @@ def hold_out(keys: np.ndarray, target: np.ndarray, fraction: float) -> np.ndarra
     chosen = np.diff(crossed).astype(bool)
     stratum = distinct[:, 0].astype(np.int64)
     kept = np.bincount(stratum, weights=~chosen)
-    chosen &= kept[stratum] > 0
+    first = np.flatnonzero(np.diff(stratum, prepend=-1))
+    chosen[first[kept[stratum[first]] == 0]] = False
     return chosen[copies_of.reshape(-1)]

@@ -9,8 +9,10 @@ from torch import Tensor
 from ._threads import one_thread
 
 # Matrix products pick their kernel by the number of rows, and kernels differ in the last
-# bits: padding to a multiple of this keeps a row's result the same in any batch.
-_ROW_MULTIPLE = 32
+# bits: padding to a multiple of this keeps a row's result the same in any batch. Below 192
+# rows products in float64 have kernels of their own.
+_ROW_MULTIPLE = {torch.float64: 192}
+_DEFAULT_MULTIPLE = 32
 
 
 def infer(
@@ -33,7 +35,7 @@ def infer(
         Where `view` computes. On the CPU every chunk is computed on one thread, and as
         many chunks at a time as torch has threads.
     chunk_size : int, default=4096
-        Rows at a time, a multiple of 32: bounds the memory of activations.
+        Rows at a time, at the most: bounds the memory of activations.
 
     Returns
     -------
@@ -50,12 +52,11 @@ def infer(
         with one_thread():
             return compute(chunk)
 
-    padded = torch.cat([X, X.new_zeros((-len(X) % _ROW_MULTIPLE, *X.shape[1:]))])
+    multiple = _ROW_MULTIPLE.get(X.dtype, _DEFAULT_MULTIPLE)
+    padded = torch.cat([X, X.new_zeros((-len(X) % multiple, *X.shape[1:]))])
     n_threads = torch.get_num_threads() if device.type == "cpu" else 1
-    if n_threads > 1:
-        share = -(-len(padded) // n_threads)
-        chunk_size = min(chunk_size, share + -share % _ROW_MULTIPLE)
-    chunks = padded.split(chunk_size)
+    rows_each = min(chunk_size // multiple, -(-len(padded) // multiple // n_threads))
+    chunks = padded.split(max(1, rows_each) * multiple)
     if device.type != "cpu":
         outputs = [compute(chunk) for chunk in chunks]
     elif n_threads == 1 or len(chunks) == 1:

@@ -103,8 +103,8 @@ class EmbeddingNet(NeuralNet):
             self._initialize_optimizer()
         self.interrupted_ = False
         self.n_finished_ = len(self.history)
-        self.notify("on_train_begin", X=X, y=y)
         try:
+            self.notify("on_train_begin", X=X, y=y)
             self.fit_loop(X, y)
         except StopTraining:
             pass
@@ -114,6 +114,10 @@ class EmbeddingNet(NeuralNet):
         del self.history[self.n_finished_ :]
         self.module_.eval()
         return self
+
+    def predict(self, X: Any) -> Any:
+        """Return the row number of the nearest prototype, as scores of callbacks expect."""
+        return self.predict_proba(X).argmax(axis=1)
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call a method of every callback."""
@@ -145,17 +149,21 @@ class EmbeddingNet(NeuralNet):
 
     def _train_epoch(self, batches: ShuffledBatches) -> None:
         self.module_.train()
-        heard = any(_listens(callback) for _, callback in self.callbacks_)
+        heard = self._is_heard()
         losses, sizes = [], []
         for batch in batches:
-            losses.append(self._heard_step(batch) if heard else self._step(batch))
+            losses.append(self._heard_step(batch) if heard else self._step(batch)[0])
             sizes.append(len(batch.X))
         # The only point of an epoch at which the host waits for the device.
         mean = torch.stack(losses).double() @ torch.tensor(sizes).double().to(self.device)
         self.history.record("train_loss", mean.item() / sum(sizes))
         self.history.record("train_batch_count", len(sizes))
+        if not heard:
+            self.history.new_batch()  # checkpoints name files after the last batch
 
-    def _step(self, batch: TensorData, on_gradients: Callable[[], None] | None = None) -> Tensor:
+    def _step(
+        self, batch: TensorData, on_gradients: Callable[[], None] | None = None
+    ) -> tuple[Tensor, Tensor]:
         self.optimizer_.zero_grad()
         with nullcontext() if batch.rows is None else row_identity(batch.rows):
             projections = self.module_(batch.X)
@@ -168,19 +176,19 @@ class EmbeddingNet(NeuralNet):
         self.optimizer_.step()
         if self.scheduler_ is not None:
             self.scheduler_.step()
-        return loss.detach()
+        return loss.detach(), projections
 
     def _heard_step(self, batch: TensorData) -> Tensor:
         """Take a step and tell the callbacks, at the price of a synchronisation a batch."""
         told: dict[str, Any] = {"batch": (batch.X, batch.target), "training": True}
         self.notify("on_batch_begin", **told)
         parameters = list(self.module_.named_parameters())
-        loss = self._step(
+        loss, projections = self._step(
             batch, lambda: self.notify("on_grad_computed", named_parameters=parameters, **told)
         )
         self.history.record_batch("train_loss", loss.item())
         self.history.record_batch("train_batch_size", len(batch.X))
-        self.notify("on_batch_end", loss=loss, **told)
+        self.notify("on_batch_end", loss=loss, y_pred=projections.detach(), **told)
         return loss
 
     def _validate(self, data: TensorData) -> None:
@@ -193,6 +201,18 @@ class EmbeddingNet(NeuralNet):
             if self.score is not None:
                 score = self.score(projections, data.target, data.weight)
                 self.history.record("valid_score", score.item())
+        if self._is_heard():
+            told: dict[str, Any] = {"batch": (data.X, data.target), "training": False}
+            self.notify("on_batch_begin", **told)
+            self.notify("on_batch_end", loss=loss, y_pred=projections, **told)
+
+    def _is_heard(self) -> bool:
+        """Whether any callback wants to know of batches."""
+        return any(
+            getattr(type(callback), event) is not getattr(Callback, event)
+            for _, callback in self.callbacks_
+            for event in _BATCH_EVENTS
+        )
 
     def __getstate__(self):
         state = super().__getstate__()
@@ -205,9 +225,3 @@ class EmbeddingNet(NeuralNet):
     def __setstate__(self, state):
         super().__setstate__(state)
         self.module = self.module_
-
-
-def _listens(callback: Callback) -> bool:
-    return any(
-        getattr(type(callback), event) is not getattr(Callback, event) for event in _BATCH_EVENTS
-    )

@@ -40,6 +40,11 @@ def make_optimizer(
     -------
     optimizer : torch.optim.Optimizer
         With two parameter groups: those that decay and those that do not.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
     """
     decaying, free = [], []
     for name, parameter in module.named_parameters():
@@ -50,5 +55,7 @@ def make_optimizer(
         {"params": decaying, "weight_decay": weight_decay},
         {"params": free, "weight_decay": 0.0},
     ]
+    if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}.")
     make = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
     return make([group for group in groups if group["params"]], lr=lr)

@@ -22,7 +22,7 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
         nearly nothing (Smith and Topin 2019); "cosine" rises linearly over the first 5 %
         and falls along a half cosine (Loshchilov and Hutter 2017); "constant" is `lr`.
     optimizer : torch.optim.Optimizer
-        Whose learning rates to set.
+        Whose learning rates to set, whatever they were.
     lr : float
         Peak learning rate.
     n_steps : int
@@ -32,7 +32,18 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
     -------
     schedule : LRScheduler or None
         ``None`` for "constant".
+
+    Raises
+    ------
+    ValueError
+        If `name` is unknown.
     """
+    if name not in SCHEDULES:
+        raise ValueError(f"name must be one of {', '.join(SCHEDULES)}, got {name!r}.")
+    for group in optimizer.param_groups:
+        # An optimiser that went through a schedule before would start where that ended.
+        group["lr"] = lr
+        group.pop("initial_lr", None)
     if name == "one_cycle" and n_steps > 1:
         return OneCycleLR(optimizer, lr, total_steps=n_steps, cycle_momentum=False)
     if name == "cosine" and n_steps > 1:

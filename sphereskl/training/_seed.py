@@ -6,21 +6,30 @@ from contextlib import contextmanager
 
 import torch
 
-# Torch's global generator is one per process: threads must not seed it at the same time.
-_LOCK = threading.Lock()
+# Torch's global generators are one per process: threads must not seed them at the same time.
+_LOCK = threading.RLock()
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     """Seed torch's global generators for a block, and put them back afterwards.
 
-    For building networks: their initialisers take no generator. One thread at a time.
+    For what takes no generator: the initialisers of layers, and networks of the user's that
+    draw random numbers themselves. One thread at a time.
 
     Parameters
     ----------
     seed : int
         Non-negative seed.
+    device : torch.device or str, default="cpu"
+        Whose generator to seed besides that of the CPU.
     """
-    with _LOCK, torch.random.fork_rng():
-        torch.manual_seed(seed)
+    device = torch.device(device)
+    gpus = [device.index or 0] if device.type == "cuda" else []
+    with _LOCK, torch.random.fork_rng(gpus):
+        # Not torch.manual_seed: it would seed every GPU there is, and fork_rng restores
+        # only those that it was told of.
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            torch.cuda.default_generators[gpu].manual_seed(seed)
         yield

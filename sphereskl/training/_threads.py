@@ -7,8 +7,9 @@ from contextlib import contextmanager
 import torch
 
 _LOCK = threading.Lock()
-_inside = 0
-_outside_threads = 1
+_threads_inside = 0
+_threads_outside = 1
+_here = threading.local()
 
 
 @contextmanager
@@ -19,17 +20,31 @@ def one_thread() -> Iterator[None]:
     thread a fit is the same in a notebook and in the worker of a search, and small networks
     are no slower. Searches and `infer` use the other cores.
     """
-    global _inside, _outside_threads
-    with _LOCK:
-        # Torch keeps the number both for each thread and for threads to come. Parallel
-        # blocks must all restore what held before the first of them.
-        if _inside == 0:
-            _outside_threads = torch.get_num_threads()
-        _inside += 1
-        torch.set_num_threads(1)
+    if getattr(_here, "is_inside", False):
+        yield
+        return
+    _enter()
     try:
         yield
     finally:
-        with _LOCK:
-            _inside -= 1
-            torch.set_num_threads(_outside_threads)
+        _leave()
+
+
+def _enter() -> None:
+    global _threads_inside, _threads_outside
+    with _LOCK:
+        # Torch keeps the number both for the calling thread and for threads to come: all of
+        # several parallel blocks must restore what held before the first of them.
+        if _threads_inside == 0:
+            _threads_outside = torch.get_num_threads()
+        _threads_inside += 1
+        torch.set_num_threads(1)
+        _here.is_inside = True
+
+
+def _leave() -> None:
+    global _threads_inside
+    with _LOCK:
+        _threads_inside -= 1
+        torch.set_num_threads(_threads_outside)
+        _here.is_inside = False

@@ -9,7 +9,15 @@ from sklearn.ensemble import AdaBoostClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    Freezer,
+    GradientNormClipping,
+    LRScheduler,
+)
 
 from sphereskl import HypersphericalPrototypeClassifier
 from sphereskl.nn import squared_cosine
@@ -118,6 +126,31 @@ def test_callbacks_hear_of_batches_and_may_stop(digits, quick):
     assert clf.n_iter_ == 3
     assert listener.n_batches_ == 3 * -(-1617 // 128)
     assert clf.history_[0, "batches", 0, "train_loss"] > 0
+
+
+@pytest.mark.parametrize(
+    ("callback", "column"),
+    [
+        (EpochScoring("accuracy", name="accuracy"), "accuracy"),
+        (EpochScoring("accuracy", name="on_train", on_train=True), "on_train"),
+        (LRScheduler("StepLR", step_size=2), "event_lr"),
+        (EarlyStopping("train_loss", load_best=True), "train_loss"),
+        (GradientNormClipping(1.0), "train_loss"),
+        (Freezer("backbone.0*"), "train_loss"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_callbacks_of_skorch_work(callback, column, digits, quick):
+    clf = quick(callbacks=[callback], early_stopping=True, max_epochs=2).fit(*digits)
+    assert column in clf.history_[-1]
+    assert clf.history_[-1].get("accuracy", clf.validation_scores_[-1]) == pytest.approx(
+        clf.validation_scores_[-1]
+    )
+
+
+def test_checkpoints_can_be_written(iris, quick, tmp_path):
+    quick(callbacks=[Checkpoint(dirname=tmp_path, monitor=None)]).fit(*iris)
+    assert (tmp_path / "params.pt").exists()
 
 
 def test_silent_by_default(iris, quick, capfd):
