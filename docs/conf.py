@@ -132,7 +132,8 @@ def own_members(fullname, members):
 
     def is_own(member):
         defined_in = getattr(getattr(cls, member), "__module__", None) or ""
-        return defined_in.startswith("sphereskl") and not member.startswith("_")
+        own = defined_in.startswith("sphereskl")
+        return own and not member.startswith("_") and member != "extra_repr"
 
     return [member for member in members if is_own(member)]
 
