@@ -12,6 +12,7 @@ BLOCK = 4096
 # Multiply-adds that a search may spend: at 10^10 a second on one core about 20 seconds,
 # 2 minutes, 20 minutes.
 _BUDGETS = {"fast": 2e11, "default": 1.2e12, "best": 1.2e13}
+_MOST_EVALUATIONS = {"fast": 50, "default": 200, "best": 1000}
 _SHARPNESS = (20.0, 60.0, 200.0, 600.0, 2000.0)
 # With fewer evaluations than this a search only disturbs its start.
 _FEWEST = 10
@@ -22,7 +23,7 @@ def affordable_evaluations(n_points: int, embedding_dim: int, effort: str) -> in
     # Half a matrix of cosines, two products with it, and about 20 for the exponentials.
     cost = n_points**2 * (1.5 * embedding_dim + 20)
     affordable = int(_BUDGETS[effort] / cost)
-    return min(affordable, 400) if affordable >= _FEWEST else 0
+    return min(affordable, _MOST_EVALUATIONS[effort]) if affordable >= _FEWEST else 0
 
 
 def search_large(

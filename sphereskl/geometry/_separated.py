@@ -10,13 +10,13 @@ from tqdm import tqdm
 from ._closed_form import _pad
 from ._lbfgs import minimize_batch
 from ._orbits import (
-    CyclicGroups,
+    Groups,
+    Symmetry,
     anneal_orbits,
     expand_orbits,
-    possible_orders,
+    possible_symmetries,
     random_groups,
     random_representatives,
-    trivial_groups,
 )
 from ._potentials import soft_max_cosine
 from ._structured import structured_codes
@@ -53,16 +53,17 @@ class Effort(NamedTuple):
 
 EFFORTS = {
     "fast": Effort(24, 6e4, 1, 4, 5, 15, 2, 3),
-    "default": Effort(96, 2.5e5, 2, 12, 6, 25, 4, 8),
+    "default": Effort(96, 1.8e5, 2, 10, 6, 25, 3, 10),
     "best": Effort(384, 5e5, 4, 24, 7, 40, 12, 16),
 }
 # Log of the sharpness of the first stage, drawn for each start: which basin the annealing
 # ends in depends on it. And of the last stage.
 _SOFTEST, _SOFT, _SHARP = math.log(2), math.log(30), math.log(4e3)
-# So few points cost less than the calls: all symmetries share one batch and one round. So
-# many fill the time with one start of each symmetry.
-_FEW, _MANY = 64, 300
-_N_PROMISING = 4
+# Numbers of points: up to the first, half the rounds are enough; up to the second, the calls
+# cost more than the pairs, so all symmetries share a batch; beyond the third, single starts
+# of a few symmetries fill the time.
+_FEWEST, _FEW, _MANY = 24, 64, 300
+_N_PROMISING = 3
 _STRUCTURED_MARGIN = 0.05
 
 
@@ -77,7 +78,7 @@ def search_separated(
     """Anneal many symmetric, random and structured starts, then polish the best.
 
     The smoothed maximum of the cosines is minimised at growing sharpness [1]_ from
-    random starts, from random starts with a cyclic symmetry, and from parts of
+    random starts, from random starts with a symmetry, and from parts of
     structured codes; multipliers remove the smoothing's bias from the best of them.
 
     References
@@ -85,11 +86,15 @@ def search_separated(
     .. [1] Lindström et al. (2024), "A Coding-Theoretic Analysis of Hyperspherical
        Prototypical Learning Geometry", GRaM workshop at ICML, section 3.
     """
-    orders = [1, *possible_orders(n_points, embedding_dim, effort.largest_order)]
-    few = n_points <= _FEW
-    batches = [orders] if few else [[order] for order in orders]
-    n_rounds = effort.n_rounds if _FEW < n_points <= _MANY else max(1, effort.n_rounds // 2)
-    pool = _Pool(effort.n_refined if n_points <= _MANY else 1)
+    symmetries = [(), *possible_symmetries(n_points, embedding_dim, effort.largest_order)]
+    many, n_rounds = n_points > _MANY, effort.n_rounds
+    if many:
+        symmetries = symmetries[: n_rounds + 1]
+    if many or n_points <= _FEWEST:
+        n_rounds = max(1, n_rounds // 2)
+    together = n_points <= _FEW
+    batches = [symmetries] if together else [[symmetry] for symmetry in symmetries]
+    pool = _Pool(1 if many else effort.n_refined)
     for round_ in range(n_rounds):
         found = []
         for batch in tqdm(batches, desc=f"screening {round_ + 1}/{n_rounds}", disable=not verbose):
@@ -105,40 +110,34 @@ def search_separated(
 def _draw_starts(
     n_points: int,
     embedding_dim: int,
-    orders: list[int],
+    symmetries: list[Symmetry],
     effort: Effort,
     generator: torch.Generator,
-) -> tuple[Tensor, CyclicGroups]:
-    if len(orders) == 1:
+) -> tuple[Tensor, Groups]:
+    if len(symmetries) == 1:
         # The minimiser's own work on a coordinate is that of about three pairs.
-        work = math.ceil(n_points / orders[0]) * (n_points + 3 * embedding_dim) + 5 * n_points
+        work = (
+            math.ceil(n_points / math.prod(symmetries[0])) * (n_points + 3 * embedding_dim)
+            + 5 * n_points
+        )
         n_starts = max(1, min(effort.n_starts, int(effort.n_pairs / work)))
-        return _draw_symmetric(n_starts, n_points, embedding_dim, orders[0], generator)
+        groups = random_groups(n_starts, n_points, embedding_dim, symmetries[0], generator)
+        return random_representatives(groups, generator), groups
     # A third without symmetry, the rest shared by the symmetries.
     n_without = math.ceil(effort.n_starts / 3)
-    n_each = math.ceil((effort.n_starts - n_without) / (len(orders) - 1))
-    share = [n_without] + [n_each] * (len(orders) - 1)
-    drawn = [
-        expand_orbits(*_draw_symmetric(n, n_points, embedding_dim, order, generator))
-        for n, order in zip(share, orders, strict=True)
-    ]
+    n_each = math.ceil((effort.n_starts - n_without) / (len(symmetries) - 1))
+    share = [n_without] + [n_each] * (len(symmetries) - 1)
+    drawn = []
+    for n_starts, symmetry in zip(share, symmetries, strict=True):
+        groups = random_groups(n_starts, n_points, embedding_dim, symmetry, generator)
+        drawn.append(expand_orbits(random_representatives(groups, generator), groups))
     points = torch.cat(drawn)
-    return points, trivial_groups(len(points), n_points, embedding_dim)
-
-
-def _draw_symmetric(
-    n_starts: int, n_points: int, embedding_dim: int, order: int, generator: torch.Generator
-) -> tuple[Tensor, CyclicGroups]:
-    if order == 1:
-        groups = trivial_groups(n_starts, n_points, embedding_dim)
-    else:
-        groups = random_groups(n_starts, n_points, embedding_dim, order, generator)
-    return random_representatives(groups, generator), groups
+    return points, random_groups(len(points), n_points, embedding_dim, (), generator)
 
 
 def _anneal(
     rows: Tensor,
-    groups: CyclicGroups,
+    groups: Groups,
     effort: Effort,
     generator: torch.Generator,
     device: torch.device | str,
@@ -148,7 +147,7 @@ def _anneal(
     progress = torch.linspace(0, 1, effort.n_stages, dtype=torch.float64)
     stages = softest + (_SHARP - softest) * progress[:, None]
     sharpness = list(stages.exp()[:, :, None, None].to(device))
-    groups = groups._replace(powers=groups.powers.to(device))
+    groups = groups._replace(elements=groups.elements.to(device))
     return anneal_orbits(rows.to(device), groups, sharpness, n_iter=effort.n_iter)
 
 
@@ -186,13 +185,13 @@ def _polish(x: Tensor, effort: Effort) -> Tensor:
     for k in range(effort.n_polish):
         base = 3e3 if 2 * k < effort.n_polish else 3e4
         sharpness = base / (1 - best_value)[:, None, None]
-        x = minimize_batch(soft_max_cosine(sharpness, log_weights), x, max_iter=2 * effort.n_iter)
+        x = minimize_batch(soft_max_cosine(sharpness, log_weights), x, max_iter=effort.n_iter)
         value = _max_cosines(x)
         gain = float((best_value.min() - value.min()).abs())
         best = torch.where((value < best_value)[:, None, None], x, best)
         best_value = torch.minimum(value, best_value)
-        # Ten digits: what is left cannot be seen in any use of the prototypes.
-        if gain < 1e-10:
+        # Nine digits: what is left cannot be seen in any use of the prototypes.
+        if gain < 1e-9:
             break
         log_weights = log_weights + sharpness * (x @ x.mT - value[:, None, None])
     return best[best_value.argmin()]

@@ -13,6 +13,7 @@ from ._lattice_codes import (
     barnes_wall,
     cell_600,
     d_roots,
+    derived_code,
     e6_roots,
     e7_roots,
     e8_roots,
@@ -137,6 +138,14 @@ def _sporadic(
     return StructuredCode(n_points, embedding_dim, max_cosine, build, is_record=True)
 
 
+def _kerdock_figure(*cosines: float) -> Tensor:
+    # The 16-dimensional Kerdock set seen from one of its points, and again.
+    points = binary_code_points(288, 4)
+    for cosine in cosines:
+        points = derived_code(points, cosine)
+    return points
+
+
 # Cohn and Kumar 2007, table 1; the roots and the shortest vectors of Barnes-Wall are the
 # largest known kissing configurations (Conway and Sloane 1999, table 1.5).
 _SPORADIC = [
@@ -151,6 +160,9 @@ _SPORADIC = [
     _sporadic(56, 7, 1 / 3, partial(e8_vertex_figure, 1)),
     _sporadic(126, 7, 1 / 2, e7_roots),
     _sporadic(240, 8, 1 / 2, e8_roots),
+    _sporadic(42, 14, 1 / 10, partial(_kerdock_figure, 1 / 4, -1 / 3)),
+    _sporadic(70, 14, 1 / 6, partial(_kerdock_figure, 1 / 4, 1 / 5)),
+    _sporadic(128, 15, 1 / 5, partial(_kerdock_figure, 1 / 4)),
     _sporadic(288, 16, 1 / 4, partial(binary_code_points, 288, 4)),
     _sporadic(4320, 16, 1 / 2, barnes_wall),
     _sporadic(50, 21, 1 / 21, hoffman_singleton),

@@ -1,11 +1,16 @@
 """Placed prototypes reach the known optima and are reproducible."""
 
+import hashlib
 import math
+import os
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
 
-from sphereskl.geometry import max_cosine, place_prototypes
+from sphereskl.geometry import describe_placement, max_cosine, place_prototypes
 
 # Known optima: simplex, Rankin 1955, and the d = 3 codes of Schütte and van der Waerden.
 ORACLES = [
@@ -48,12 +53,129 @@ def test_equal_seeds_give_equal_bits(method):
     assert torch.equal(first, second)
 
 
+_SCRIPT = """
+import hashlib
+from sphereskl.geometry import place_prototypes
+points = place_prototypes(17, 4, method={method!r}, effort="fast", random_state=3)
+print(hashlib.sha256(points.numpy().tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("method", ["separated", "uniform"])
+def test_equal_seeds_give_equal_bits_in_another_process(method):
+    points = place_prototypes(17, 4, method=method, effort="fast", random_state=3)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", _SCRIPT.format(method=method)]
+    digest = subprocess.check_output(command, env=environment, text=True).strip()
+    assert digest == hashlib.sha256(points.numpy().tobytes()).hexdigest()
+
+
+def test_no_seed_gives_new_points():
+    first, second = (place_prototypes(5, 3, method="random") for _ in range(2))
+    assert not torch.equal(first, second)
+
+
 def test_global_random_state_is_untouched():
     before = torch.random.get_rng_state()
-    place_prototypes(9, 3, effort="fast", random_state=0)
+    place_prototypes(9, 3, effort="fast")
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.parametrize(("n_prototypes", "embedding_dim"), [(10, 9), (10, 5)])
+def test_uniform_reaches_the_sharp_configurations(n_prototypes, embedding_dim):
+    # Cohn and Kumar 2007: simplex and orthoplex minimise every such potential.
+    points = place_prototypes(n_prototypes, embedding_dim, method="uniform", random_state=0)
+    expected = max_cosine(place_prototypes(n_prototypes, embedding_dim))
+    assert max_cosine(points) == pytest.approx(expected, abs=1e-6)
+
+
+def test_measures_ignore_rotation_and_order():
+    points = place_prototypes(14, 4, effort="fast", random_state=0)
+    turn = torch.linalg.qr(place_prototypes(4, 4, method="random", random_state=1))[0]
+    moved = (points @ turn)[torch.randperm(14, generator=torch.Generator().manual_seed(0))]
+    report, expected = describe_placement(moved), describe_placement(points)
+    assert report.max_cosine == pytest.approx(expected.max_cosine, abs=1e-12)
+    assert report.min_angle == pytest.approx(expected.min_angle, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("n_prototypes", "embedding_dim", "kind"),
+    [(5, 8, "optimal"), (30, 2, "optimal"), (24, 4, "best known"), (112, 21, "optimal")],
+)
+def test_report_of_a_record_has_no_gap(n_prototypes, embedding_dim, kind):
+    report = describe_placement(place_prototypes(n_prototypes, embedding_dim))
+    assert report.reference_kind == kind
+    assert report.gap == pytest.approx(0, abs=1e-9)
+
+
+def test_report_falls_back_to_the_bound():
+    report = describe_placement(place_prototypes(33, 7, method="random", random_state=0))
+    assert report.reference_kind == "bound"
+    assert report.gap > 0
+    assert math.cos(report.min_angle) == pytest.approx(report.max_cosine)
+
+
+def test_cache_returns_the_stored_placement(tmp_path):
+    arguments = {"effort": "fast", "random_state": 0, "memory": str(tmp_path)}
+    first = place_prototypes(9, 3, **arguments)
+    assert list(tmp_path.rglob("output.pkl"))
+    assert torch.equal(place_prototypes(9, 3, **arguments), first)
+
+
+def test_results_without_a_seed_are_not_cached(tmp_path):
+    place_prototypes(5, 3, method="random", memory=str(tmp_path))
+    assert not list(tmp_path.rglob("output.pkl"))
+
+
+@pytest.mark.parametrize(("verbose", "bars"), [(0, False), (1, True)])
+def test_progress_is_shown_on_request(verbose, bars, capsys):
+    place_prototypes(9, 3, effort="fast", random_state=0, verbose=verbose)
+    assert ("screening" in capsys.readouterr().err) is bars
+
+
+def test_a_hundred_thousand_prototypes_are_cheap():
+    # Dual of the BCH code with t = 3, m = 7: all sums are at most 2^5 (Kasami weights).
+    points = place_prototypes(100_000, 128, effort="fast", random_state=0)
+    sample = points[torch.arange(0, 100_000, 997)]
+    cosines = sample @ points.T
+    assert cosines[cosines < 1 - 1e-9].max() <= 0.25 + 1e-12
+    assert int((cosines > 1 - 1e-9).sum()) == len(sample)
+
+
+@pytest.mark.slow
+def test_many_points_are_searched_in_blocks():
+    # A random set of this size has a pair at a cosine of 1 - 4 / K^2 or so; the triangle
+    # bound is 1 - 3.6 / K.
+    points = place_prototypes(2100, 3, effort="fast", random_state=0)
+    assert max_cosine(points) < 1 - 1 / 2100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_prototypes", "embedding_dim"), [(1000, 50), (1000, 100)])
+def test_a_thousand_prototypes_take_less_than_a_minute(n_prototypes, embedding_dim):
+    begin = time.perf_counter()
+    place_prototypes(n_prototypes, embedding_dim, random_state=0)
+    assert time.perf_counter() - begin < 60
+
+
 def test_one_dimension_is_refused():
-    with pytest.raises(ValueError, match="got 1; on a line"):
+    with pytest.raises(ValueError, match="got 1; on a line every cosine loss"):
         place_prototypes(3, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_prototypes": 1}, "n_prototypes must be an integer of at least 2, got 1"),
+        ({"n_prototypes": 2.5}, "got 2.5"),
+        ({"method": "simplx"}, "method must be one of .* got 'simplx'"),
+        ({"effort": "max"}, "effort must be one of fast, default, best, got 'max'"),
+        ({"method": "antipodal"}, "n_prototypes must be 2 for method='antipodal', got 9"),
+        ({"method": "simplex"}, "n_prototypes must be at most 4 for a simplex"),
+        ({"random_state": -1}, "random_state must be None or an integer .* got -1"),
+        ({"random_state": "0"}, "got '0'"),
+    ],
+)
+def test_bad_arguments_name_value_and_way_out(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        place_prototypes(**{"n_prototypes": 9, "embedding_dim": 3, **arguments})
