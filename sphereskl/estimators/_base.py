@@ -19,12 +19,11 @@ from sklearn.base import (
 )
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.callbacks import EarlyStopping
 from skorch.utils import noop
 
 from ..nn import Dropout
-from ..preprocessing import ImageEncoder, TableEncoder, infer_sample_shape
 from ..training import (
     OPTIMIZERS,
     SCHEDULES,
@@ -38,7 +37,8 @@ from ..training import (
     row_keys,
     seeded,
 )
-from ._components import BACKBONES, is_own_network
+from ._components import BACKBONES, is_own_network, resolve_device
+from ._input import check_samples, make_encoder
 
 __all__ = [
     "BaseSphereEstimator",
@@ -147,58 +147,9 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _infer(self, X, view):
         """Return rows of a view of the model, as an ndarray of its dtype."""
         check_is_fitted(self)
-        X = self._check_X(X, reset=False)
+        X = check_samples(self, X, "no_validation", reset=False)
         view = getattr(self.module_, view)
         return infer(view, self.encoder_.transform(X), device=self.device_).numpy()
-
-    def _check_X(self, X, y="no_validation", *, reset):
-        if isinstance(X, torch.Tensor):
-            X = _detached_array("X", X)
-        if isinstance(y, torch.Tensor):
-            y = _detached_array("y", y)
-        ndim = np.ndim(X) if hasattr(X, "__len__") and not hasattr(X, "columns") else 2
-        if reset and ndim > 2:
-            self._check_images_understood(np.shape(X))
-        kept = (np.uint8,) if ndim > 2 or self.input_shape is not None else ()
-        checked = validate_data(
-            self, X, y, reset=reset, dtype=(np.float64, np.float32, *kept), allow_nd=True
-        )
-        rows = checked if isinstance(y, str) and y == "no_validation" else checked[0]
-        if reset:
-            self._sample_shape = rows.shape[1:]
-        elif rows.shape[1:] != self._sample_shape:
-            raise ValueError(
-                f"X has samples of shape {rows.shape[1:]}, but {type(self).__name__} was fitted "
-                f"with samples of shape {self._sample_shape}."
-            )
-        return checked
-
-    def _check_images_understood(self, shape):
-        if self.input_shape is None and infer_sample_shape(shape) is None:
-            raise ValueError(
-                f"X has {len(shape)} dimensions, shape {shape}, and input_shape is None, which "
-                f"leaves their meaning open; pass input_shape={shape[1:]} for images, or "
-                "flatten each sample to a row."
-            )
-
-    def _make_encoder(self, X):
-        """Choose how samples become tensors; `input_shape` makes images of flat rows."""
-        options = {
-            "dtype": getattr(torch, self.dtype),
-            # A network that the user brought expects the numbers that the user gives.
-            "standardize": not is_own_network(self.backbone),
-        }
-        shape = infer_sample_shape(X.shape) if self.input_shape is None else self.input_shape
-        if shape is None:
-            return TableEncoder(**options)
-        shape = tuple(shape)
-        if len(shape) not in (2, 3) or np.prod(shape) != np.prod(X.shape[1:]):
-            raise ValueError(
-                f"input_shape must be (height, width), (channels, height, width) or (height, "
-                f"width, channels) with as many values as a sample of X, got {shape} for "
-                f"samples of shape {X.shape[1:]}."
-            )
-        return ImageEncoder(shape, **options)
 
     def _check_weight(self, sample_weight, X):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -233,7 +184,7 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             held_out = self._hold_out(keys, target)
         kept = ~held_out
         if fresh:
-            self.encoder_ = self._make_encoder(X).fit(X[kept], weight[kept])
+            self.encoder_ = make_encoder(self, X).fit(X[kept], weight[kept])
             with seeded(seed):
                 model = self._make_model(self.encoder_.output_shape_, seed)
             net = self._make_net(model.to(getattr(torch, self.dtype)), seed)
@@ -264,27 +215,9 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _calibrate(self, data, n_distinct):
         """Fit on rows, `n_distinct` of them no copies, what the network does not learn."""
 
-    def _device(self):
-        if str(self.device) == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-        except RuntimeError:
-            raise ValueError(
-                f"device must be 'auto' or one that torch knows, such as 'cpu' or 'cuda:0', got "
-                f"{self.device!r}."
-            ) from None
-        n_gpus = torch.cuda.device_count()
-        if device.type == "cuda" and (device.index or 0) >= n_gpus:
-            raise ValueError(
-                f"device is {str(device)!r}, but torch finds {n_gpus} GPUs here; pass "
-                "device='auto' to use one if there is one."
-            )
-        return device
-
     def _tensor_data(self, X, target, weight=None, keys=None, needs_keys=False):
         """Encode rows and put them on the training device."""
-        device = self._device()
+        device = resolve_device(self.device)
         X, target = self.encoder_.transform(X), torch.from_numpy(target)
         rows = torch.from_numpy((keys >> 1).astype(np.int64)).to(device) if needs_keys else None
         if weight is not None:
@@ -304,7 +237,7 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             score=self._score_function,
             seed=seed,
             batch_size=self.batch_size,
-            device=str(self._device()),
+            device=str(resolve_device(self.device)),
             verbose=0,
         )
 
@@ -376,12 +309,3 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         tags.transformer_tags.preserves_dtype = [self.dtype]
         tags.input_tags.three_d_array = self.input_shape is not None
         return tags
-
-
-def _detached_array(name, tensor):
-    if tensor.requires_grad:
-        raise ValueError(
-            f"{name} is a torch tensor that requires grad, which fitting would silently cut off; "
-            f"pass {name}.detach()."
-        )
-    return tensor.cpu().numpy()

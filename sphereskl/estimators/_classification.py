@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from ..nn import fit_scale
 from ..training import infer
 from ._base import BaseSphereEstimator, StrOptions, _fit_context
+from ._input import check_samples
 
 
 class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
@@ -49,7 +50,7 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         """
         with self._unchanged_on_error():
             fresh = not (self.warm_start and hasattr(self, "net_"))
-            X, y = self._check_X(X, y, reset=fresh)
+            X, y = check_samples(self, X, y, reset=fresh)
             check_classification_targets(y)
             self._set_classes(np.unique(y), fresh)
             validation = self._check_validation(X_val, y_val)
@@ -85,7 +86,7 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
                     "class_weight='balanced' needs all labels at once, which partial_fit does not "
                     "see; pass a dictionary of weights."
                 )
-            X, y = self._check_X(X, y, reset=fresh)
+            X, y = check_samples(self, X, y, reset=fresh)
             check_classification_targets(y)
             if classes is not None:
                 self._set_classes(np.unique(column_or_1d(classes)), fresh)
@@ -180,7 +181,7 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
             raise ValueError(f"X_val and y_val belong together, but {missing} is None.")
         if X_val is None:
             return None
-        X_val, y_val = self._check_X(X_val, y_val, reset=False)
+        X_val, y_val = check_samples(self, X_val, y_val, reset=False)
         return X_val, self._encode(y_val, "y_val")
 
     def _fit_rows(self, X, y, sample_weight, validation, *, fresh, partial=False):

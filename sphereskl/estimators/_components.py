@@ -18,6 +18,32 @@ def is_own_network(backbone):
     return not isinstance(backbone, str) and not hasattr(backbone, "build")
 
 
+def resolve_device(device):
+    """Where to compute, given a `device` parameter.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device or does not have it.
+    """
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError:
+        raise ValueError(
+            f"device must be 'auto' or one that torch knows, such as 'cpu' or 'cuda:0', got "
+            f"{device!r}."
+        ) from None
+    n_gpus = torch.cuda.device_count()
+    if resolved.type == "cuda" and (resolved.index or 0) >= n_gpus:
+        raise ValueError(
+            f"device is {str(resolved)!r}, but torch finds {n_gpus} GPUs here; pass device='auto' "
+            "to use one if there is one."
+        )
+    return resolved
+
+
 def build_backbone(backbone, input_shape, embedding_dim):
     """Build the network that a `backbone` parameter describes.
 

@@ -12,6 +12,7 @@ from .. import nn as sphere_nn
 from ..training import seeded
 from ._base import BaseSphereEstimator
 from ._components import as_vectors, build_backbone
+from ._input import make_encoder
 
 _FORMAT = 1
 
@@ -127,7 +128,7 @@ def load(path, *, device="auto", **params):
 
 def _restore_network(estimator, header, tensors):
     example = np.zeros((1, *estimator._sample_shape))
-    estimator.encoder_ = estimator._make_encoder(example)
+    estimator.encoder_ = make_encoder(estimator, example)
     for name, value in header["encoder"].items():
         setattr(estimator.encoder_, name, _decode(value, tensors))
     prefix = "module."

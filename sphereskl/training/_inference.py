@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -43,25 +44,18 @@ def infer(
         On the CPU.
     """
     device = torch.device(device)
+    on_cpu = device.type == "cpu"
 
     def compute(chunk: Tensor) -> Tensor:
-        with torch.inference_mode():
+        with one_thread() if on_cpu else nullcontext(), torch.inference_mode():
             return view(chunk.to(device)).cpu()
-
-    def compute_on_one_thread(chunk: Tensor) -> Tensor:
-        with one_thread():
-            return compute(chunk)
 
     multiple = _ROW_MULTIPLE.get(X.dtype, _DEFAULT_MULTIPLE)
     padded = torch.cat([X, X.new_zeros((-len(X) % multiple, *X.shape[1:]))])
-    n_threads = torch.get_num_threads() if device.type == "cpu" else 1
+    n_threads = torch.get_num_threads() if on_cpu else 1
     rows_each = min(chunk_size // multiple, -(-len(padded) // multiple // n_threads))
     chunks = padded.split(max(1, rows_each) * multiple)
-    if device.type != "cpu":
-        outputs = [compute(chunk) for chunk in chunks]
-    elif n_threads == 1 or len(chunks) == 1:
-        outputs = [compute_on_one_thread(chunk) for chunk in chunks]
-    else:
-        with ThreadPoolExecutor(n_threads) as pool:
-            outputs = list(pool.map(compute_on_one_thread, chunks))
-    return torch.cat(outputs)[: len(X)]
+    if n_threads == 1 or len(chunks) == 1:
+        return torch.cat(list(map(compute, chunks)))[: len(X)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        return torch.cat(list(pool.map(compute, chunks)))[: len(X)]
