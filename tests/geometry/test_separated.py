@@ -127,7 +127,7 @@ def test_minimiser_reaches_a_stationary_point():
 )
 def test_separated_finds_the_best_known(n_points, embedding_dim, cosine):
     points = place_prototypes(n_points, embedding_dim, method="separated", random_state=0)
-    assert max_cosine(points) == pytest.approx(cosine, abs=1e-6)
+    assert max_cosine(points) == pytest.approx(cosine, abs=1e-4)
 
 
 @pytest.mark.parametrize(
