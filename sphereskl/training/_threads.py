@@ -6,10 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
-_LOCK = threading.Lock()
-_threads_inside = 0
-_threads_outside = 1
 _here = threading.local()
+_threads_outside = torch.get_num_threads()
 
 
 @contextmanager
@@ -20,31 +18,18 @@ def one_thread() -> Iterator[None]:
     thread a fit is the same in a notebook and in the worker of a search, and small networks
     are no slower. Searches and `infer` use the other cores.
     """
+    global _threads_outside
     if getattr(_here, "is_inside", False):
         yield
         return
-    _enter()
+    if threading.current_thread() is threading.main_thread():
+        # Torch keeps the number for the calling thread and for threads to come. Another
+        # thread may have begun inside a block of a third one, and know of one core only.
+        _threads_outside = torch.get_num_threads()
+    torch.set_num_threads(1)
+    _here.is_inside = True
     try:
         yield
     finally:
-        _leave()
-
-
-def _enter() -> None:
-    global _threads_inside, _threads_outside
-    with _LOCK:
-        # Torch keeps the number both for the calling thread and for threads to come: all of
-        # several parallel blocks must restore what held before the first of them.
-        if _threads_inside == 0:
-            _threads_outside = torch.get_num_threads()
-        _threads_inside += 1
-        torch.set_num_threads(1)
-        _here.is_inside = True
-
-
-def _leave() -> None:
-    global _threads_inside
-    with _LOCK:
-        _threads_inside -= 1
         torch.set_num_threads(_threads_outside)
         _here.is_inside = False

@@ -33,7 +33,7 @@ def test_an_error_restores_the_threads():
 
 
 @pytest.mark.usefixtures("three_threads")
-def test_parallel_blocks_restore_what_held_before_the_first():
+def test_parallel_blocks_leave_the_main_thread_alone():
     def inside(_):
         with one_thread():
             torch.ones(100, 100) @ torch.ones(100, 100)
@@ -41,6 +41,7 @@ def test_parallel_blocks_restore_what_held_before_the_first():
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(inside, range(64))) == {1}
+    assert torch.get_num_threads() == 3
     with one_thread():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 3
