@@ -3,9 +3,9 @@
 The only module that imports scikit-learn's private helpers.
 """
 
-import copy
 import warnings
 from contextlib import ExitStack, contextmanager
+from copy import copy, deepcopy
 from numbers import Integral, Real
 
 import numpy as np
@@ -49,7 +49,7 @@ __all__ = [
     "_fit_context",
 ]
 
-# Fewer held-out rows than this say too little to judge a model by.
+# Fewer distinct held-out rows than this say too little to judge a model by.
 _MIN_HELD_OUT = 10
 
 
@@ -129,6 +129,28 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _n_features_out(self):
         return self.embedding_dim_
 
+    def set_params(self, **params):
+        """Set parameters, those of a backbone's configuration as ``backbone__name``.
+
+        Parameters
+        ----------
+        **params
+            Parameters by name.
+
+        Returns
+        -------
+        self : estimator
+            The estimator.
+        """
+        backbone = params.get("backbone", self.backbone)
+        nested = [name for name in params if name.startswith("backbone__")]
+        if nested and not hasattr(backbone, "set_params"):
+            raise ValueError(
+                f"{nested[0]} cannot be set because backbone is {backbone!r}, which has no "
+                "parameters; pass a configuration such as backbone=MLP()."
+            )
+        return super().set_params(**params)
+
     def transform(self, X):
         """Embed samples on the unit sphere.
 
@@ -168,7 +190,7 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             Encoded targets.
         weight : ndarray of shape (n_samples,)
             Row weights. Rows of weight 0 are left out altogether.
-        validation : tuple (X_val, target_val) or None
+        validation : tuple (X_val, target_val, weight_val) or None
             Rows to judge the model by; ``None`` holds some out.
         fresh : bool
             Whether to start from a new network.
@@ -210,7 +232,8 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """Choose the rows that judge the model; none if they would be too few to do so."""
         strata = target if is_classifier(self) else np.zeros(len(target), dtype=np.int64)
         held_out = hold_out(keys, strata, self.validation_fraction)
-        return held_out if held_out.sum() >= _MIN_HELD_OUT else np.zeros_like(held_out)
+        enough = len(np.unique(keys[held_out])) >= _MIN_HELD_OUT
+        return held_out if enough else np.zeros_like(held_out)
 
     def _calibrate(self, data, n_distinct):
         """Fit on rows, `n_distinct` of them no copies, what the network does not learn."""
@@ -276,11 +299,15 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _unchanged_on_error(self):
         """Put fitted attributes back if a fit fails, so that the last model stays usable."""
         before = vars(self).copy()
+        weights = deepcopy(self.module_.state_dict()) if "net_" in before else None
         try:
             yield
         except Exception:
             vars(self).clear()
             vars(self).update(before)
+            if weights is not None:
+                self.module_.load_state_dict(weights)
+                self.net_.optimizer_ = None
             raise
 
     def _settle_interruption(self):
@@ -299,7 +326,7 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def __getstate__(self):
         state = super().__getstate__()
         if "net_" in state and not self.warm_start:
-            net = copy.copy(state["net_"])
+            net = copy(state["net_"])
             net.optimizer_ = None
             state = {**state, "net_": net}
         return state

@@ -182,12 +182,17 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         if X_val is None:
             return None
         X_val, y_val = check_samples(self, X_val, y_val, reset=False)
-        return X_val, self._encode(y_val, "y_val")
+        target = self._encode(y_val, "y_val")
+        return X_val, target, np.ones(len(target))
 
     def _fit_rows(self, X, y, sample_weight, validation, *, fresh, partial=False):
         target = self._encode(y, "y")
         weight = self._check_weight(sample_weight, X)
-        weight = weight * self._weight_of_classes(target, weight)[target]
+        weight_of_class = self._weight_of_classes(target, weight)
+        weight = weight * weight_of_class[target]
+        if validation is not None:
+            X_val, target_val, weight_val = validation
+            validation = X_val, target_val, weight_val * weight_of_class[target_val]
         self._fit_network(X, target, weight, validation, fresh=fresh, partial=partial)
 
     def _weight_of_classes(self, target, weight):

@@ -22,6 +22,7 @@ _PLACEMENTS = (
     "orthonormal",
     "separated",
     "uniform",
+    "code",
     "random",
 )
 
@@ -52,7 +53,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
             default="auto"
         Directions of the classes. "auto" takes the best placement known for this number
         of classes and dimensions; "antipodal", "polygon", "simplex", "orthoplex",
-        "orthonormal", "separated", "uniform" and "random" name a method of
+        "orthonormal", "separated", "uniform", "code" and "random" name a method of
         `sphereskl.geometry.place_prototypes`; "learned" starts like "auto" and trains the
         prototypes with the network. Rows of an array follow the sorted labels; a mapping
         gives a vector by label. Vectors need not be unit.
@@ -94,7 +95,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
     validation_fraction : float, default=0.1
         Share of the training rows in [0, 1), stratified, held out to fit `scale_` and to
         stop early; copies of a row stay together. With 0, or if they would be fewer than
-        ten, the training rows serve, and probabilities tend to be overconfident.
+        ten distinct rows, the training rows serve, and probabilities tend to be overconfident.
     n_iter_no_change : int, default=10
         Epochs to wait for an improvement.
     class_weight : dict or "balanced", default=None
@@ -132,10 +133,11 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         Dimension of the embedding.
     n_features_in_ : int
         Number of columns of `X`; the size of its second axis for images.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if `X` had names that are all strings.
     history_ : skorch.history.History
-        A dict for every epoch: ``train_loss``, ``dur`` (seconds), and ``valid_loss`` and
+        A dict for every epoch: ``train_loss``, ``train_loss_best`` (whether it is the
+        least so far), ``dur`` (seconds), and ``valid_loss``, ``valid_loss_best`` and
         ``valid_score`` where rows were validated.
     n_iter_ : int
         Epochs trained.

@@ -45,7 +45,7 @@ class BackboneConfig:
         Returns
         -------
         backbone : nn.Module
-            Maps (n_samples, *input_shape) to (n_samples, embedding_dim).
+            Maps ``(n_samples, *input_shape)`` to ``(n_samples, embedding_dim)``.
         """
         raise TypeError(f"{type(self).__name__} must define build(input_shape, embedding_dim).")
 

@@ -1,5 +1,6 @@
 """The skorch net that trains embedding models, with a hot path of its own."""
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Self
@@ -110,9 +111,13 @@ class EmbeddingNet(NeuralNet):
             pass
         except KeyboardInterrupt:
             self.interrupted_ = True
+        except Exception:
+            del self.history[self.n_finished_ :]
+            raise
+        finally:
+            self.module_.eval()
         self.notify("on_train_end", X=X, y=y)
         del self.history[self.n_finished_ :]
-        self.module_.eval()
         return self
 
     def predict(self, X: Any) -> Any:
@@ -156,7 +161,7 @@ class EmbeddingNet(NeuralNet):
             sizes.append(len(batch.X))
         # The only point of an epoch at which the host waits for the device.
         mean = torch.stack(losses).double() @ torch.tensor(sizes).double().to(self.device)
-        self.history.record("train_loss", mean.item() / sum(sizes))
+        self._record_loss("train_loss", mean.item() / sum(sizes))
         self.history.record("train_batch_count", len(sizes))
         if not heard:
             self.history.new_batch()  # checkpoints name files after the last batch
@@ -197,7 +202,7 @@ class EmbeddingNet(NeuralNet):
         projections = projections.to(data.target.device)
         with torch.inference_mode():
             loss = self.criterion_(projections, data.target, data.weight, self.module_)
-            self.history.record("valid_loss", loss.item())
+            self._record_loss("valid_loss", loss.item())
             if self.score is not None:
                 score = self.score(projections, data.target, data.weight)
                 self.history.record("valid_score", score.item())
@@ -205,6 +210,18 @@ class EmbeddingNet(NeuralNet):
             told: dict[str, Any] = {"batch": (data.X, data.target), "training": False}
             self.notify("on_batch_begin", **told)
             self.notify("on_batch_end", loss=loss, y_pred=projections, **told)
+
+    def _record_loss(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise ValueError(
+                f"Training diverged: {name} is {value} in epoch {len(self.history)}; lower lr, "
+                f"which is {self.lr}, or set max_grad_norm, which is {self.max_grad_norm}."
+            )
+        epochs: list[dict[str, Any]] = list(self.history)
+        earlier = [epoch[name] for epoch in epochs if name in epoch]
+        self.history.record(name, value)
+        # Checkpoints of skorch go by this.
+        self.history.record(f"{name}_best", value < min(earlier, default=math.inf))
 
     def _is_heard(self) -> bool:
         """Whether any callback wants to know of batches."""

@@ -22,10 +22,12 @@ def one_thread() -> Iterator[None]:
     if getattr(_here, "is_inside", False):
         yield
         return
+    # Torch keeps the number for the calling thread and for threads to come. Asking first
+    # makes a new thread take over the latter now, not in the middle of the block; and as it
+    # may have begun inside a block of another thread, only the main thread's word counts.
+    n_threads = torch.get_num_threads()
     if threading.current_thread() is threading.main_thread():
-        # Torch keeps the number for the calling thread and for threads to come. Another
-        # thread may have begun inside a block of a third one, and know of one core only.
-        _threads_outside = torch.get_num_threads()
+        _threads_outside = n_threads
     torch.set_num_threads(1)
     _here.is_inside = True
     try:

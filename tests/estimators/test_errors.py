@@ -145,6 +145,10 @@ def test_unknown_parameter(quick):
         quick().set_params(nope=1)
     with pytest.raises(ValueError, match="MLP has no parameter 'width'"):
         quick().set_params(backbone__width=1)
+    with pytest.raises(
+        ValueError, match="backbone__dropout cannot be set because backbone is 'auto'"
+    ):
+        quick(backbone="auto").set_params(backbone__dropout=0.1)
 
 
 @pytest.mark.parametrize(

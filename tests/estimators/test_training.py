@@ -148,8 +148,11 @@ def test_callbacks_of_skorch_work(callback, column, digits, quick):
     )
 
 
-def test_checkpoints_can_be_written(iris, quick, tmp_path):
-    quick(callbacks=[Checkpoint(dirname=tmp_path, monitor=None)]).fit(*iris)
+@pytest.mark.parametrize("monitor", ["valid_loss_best", "train_loss_best", None])
+def test_checkpoints_can_be_written(monitor, cancer, quick, tmp_path):
+    quick(callbacks=[Checkpoint(dirname=tmp_path, monitor=monitor)], early_stopping=True).fit(
+        *cancer
+    )
     assert (tmp_path / "params.pt").exists()
 
 
@@ -214,6 +217,28 @@ def test_interrupt_in_a_script_leaves_a_usable_model(iris, quick):
     with pytest.raises(KeyboardInterrupt):
         clf.fit(*iris)
     assert clf.predict(iris[0]).shape == (150,)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_divergence_is_an_error_that_loses_nothing(method, iris, quick):
+    clf = quick().fit(*iris)
+    before = clf.predict_proba(iris[0])
+    clf.net_.lr = 1e30
+    train = getattr(clf.set_params(optimizer="sgd", lr=1e30), method)
+    with pytest.raises(ValueError, match=r"Training diverged: .* lower lr, which is 1e\+30"):
+        train(*iris)
+    np.testing.assert_array_equal(clf.predict_proba(iris[0]), before)
+    assert len(clf.loss_curve_) == 8
+
+
+@pytest.mark.parametrize("n", [90, 100, 110])
+def test_weight_is_repetition_around_the_least_hold_out(n, digits, quick):
+    X, y = digits[0][:n], digits[1][:n]
+    weight = np.arange(n) % 3
+    params = {"dtype": "float64", "batch_size": 1000}
+    weighted = quick(**params).fit(X, y, sample_weight=weight)
+    repeated = quick(**params).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-6)
 
 
 def test_boosting_uses_the_weights(iris, quick):
