@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from ..geometry import place_prototypes
 from ..nn import MLP, ConvNet
+from ..training import one_thread
 
 BACKBONES = {"mlp": MLP, "convnet": ConvNet}
 
@@ -113,7 +115,16 @@ def resolve_prototypes(prototypes, classes, embedding_dim, seed):
     if not isinstance(prototypes, str):
         return torch.from_numpy(_unit_rows(as_vectors(prototypes, classes)))
     method = "auto" if prototypes == "learned" else prototypes
-    return place_prototypes(len(classes), embedding_dim, method=method, random_state=seed)
+    return _placed(len(classes), embedding_dim, method, seed)
+
+
+@lru_cache(maxsize=16)
+def _placed(n_prototypes, embedding_dim, method, seed):
+    """Place prototypes, once for all folds of a search; the model copies what it gets."""
+    with one_thread():
+        return place_prototypes(
+            n_prototypes, embedding_dim, method=method, effort="fast", random_state=seed
+        )
 
 
 def as_vectors(prototypes, classes):

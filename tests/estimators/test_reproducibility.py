@@ -12,6 +12,7 @@ import torch
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 
 from sphereskl import ConvNet, HypersphericalPrototypeClassifier
+from sphereskl.estimators._components import _placed
 
 SCRIPT = """
 import hashlib
@@ -44,6 +45,17 @@ def test_jobs_agree(backend, digits):
     with joblib.parallel_backend(backend):
         together = cross_val_predict(clf, X, y, cv=4, method="predict_proba", n_jobs=2)
     np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_searched_prototypes_do_not_depend_on_threads(threads, digits):
+    torch.set_num_threads(threads)
+    params = {"embedding_dim": 4, "max_epochs": 1, "random_state": 3}
+    clf = HypersphericalPrototypeClassifier(**params).fit(*digits)
+    torch.set_num_threads(1)
+    _placed.cache_clear()
+    again = HypersphericalPrototypeClassifier(**params).fit(*digits)
+    np.testing.assert_array_equal(clf.prototypes_, again.prototypes_)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
