@@ -53,8 +53,9 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
             default="auto"
         Directions of the classes. "auto" takes the exact placement where one is known for
         this number of classes and dimensions, else a quick search for a well separated
-        one (pass ``place_prototypes(..., effort="best")`` for the best); "antipodal", "polygon", "simplex", "orthoplex",
-        "orthonormal", "separated", "uniform", "code" and "random" name a method of
+        one (pass ``place_prototypes(..., effort="best")`` for the best); "antipodal",
+        "polygon", "simplex", "orthoplex", "orthonormal", "separated", "uniform", "code"
+        and "random" name a method of
         `sphereskl.geometry.place_prototypes`; "learned" starts like "auto" and trains the
         prototypes with the network. Rows of an array follow the sorted labels; a mapping
         gives a vector by label. Vectors need not be unit.
