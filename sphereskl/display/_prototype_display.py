@@ -163,7 +163,7 @@ class PrototypeDisplay:
         ticks = np.arange(0, n, -(-n // _MOST_LABELS))
         size = float(np.clip(240 / len(ticks), 6, 10))
         names = [str(label) for label in labels[ticks]]
-        turned = max(map(len, names)) > 2
+        turned = max(map(len, names)) > 2 or len(names) > 20
         self.ax_.set_xticks(ticks, names, rotation=90 if turned else 0, fontsize=size)
         self.ax_.set_yticks(ticks, names, fontsize=size)
         self.ax_.tick_params(length=0)

@@ -143,8 +143,7 @@ def place_semantic(
     ``6 sqrt(embedding_dim)`` first, since cosines of random points differ by about
     ``1 / sqrt(embedding_dim)``, which the logistic function could not tell from zero.
     Each class's row is sorted by similarity, and ranks r and r + h are compared for
-    h = 1, 2, 4, ...: ``K^2 log K`` triplets stand for ``K^3``. Prototypes found for
-    K = 1,000 in 64 dimensions take about half a minute.
+    h = 1, 2, 4, ...: ``K^2 log K`` triplets stand for ``K^3``.
 
     References
     ----------
