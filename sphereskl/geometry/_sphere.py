@@ -1,5 +1,7 @@
 """Maps between the unit sphere, its ambient space and its tangent spaces."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -28,10 +30,39 @@ def normalize(x: Tensor) -> Tensor:
     tensor([[0.6000, 0.8000],
             [0.0000, 0.0000]])
     """
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     # Not F.normalize: it returns rows of length 0.02 for inputs of length 1e-14, and a
     # zero row there has gradients of 1e12.
-    return x / norm.masked_fill(norm < torch.finfo(x.dtype).tiny ** 0.5, 1.0)
+    return cast(Tensor, _Normalize.apply(x)[0])
+
+
+class _Normalize(torch.autograd.Function):
+    """Unit rows z = x / n and their norms n, with the gradient in closed form.
+
+    dx = (dz - (z . dz) z) / n + dn z: half the kernels of what autograd derives. As `z` and
+    `n` are both outputs, second derivatives are right as well.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        norm = norm.masked_fill(norm < torch.finfo(x.dtype).tiny ** 0.5, 1.0)
+        return x / norm, norm
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*output)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, dz, dn):
+        z, norm = ctx.saved_tensors
+        dx = None if dn is None else dn * z
+        if dz is not None:
+            tangent = torch.addcmul(dz, z, (z * dz).sum(dim=-1, keepdim=True), value=-1) / norm
+            dx = tangent if dx is None else dx + tangent
+        return dx
 
 
 def cosines(z: Tensor, prototypes: Tensor) -> Tensor:

@@ -6,6 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+# Batches gathered in one call: fewer calls, without a second copy of all the data.
+_BATCHES_AT_ONCE = 16
+
 
 class TensorData(NamedTuple):
     """Samples with everything that the training loop needs to know of them.
@@ -38,7 +41,7 @@ class TensorData(NamedTuple):
 
 
 class ShuffledBatches:
-    """Random batches of a whole tensor: one gather each, no row-by-row collation.
+    """Random batches of a whole tensor, without row-by-row collation.
 
     Parameters
     ----------
@@ -62,5 +65,9 @@ class ShuffledBatches:
             yield self.data
             return
         order = torch.randperm(len(self.data.X), generator=self.generator)
-        for index in order.to(self.data.X.device).tensor_split(len(self)):
-            yield self.data.select(index)
+        batches = order.to(self.data.X.device).tensor_split(len(self))
+        for start in range(0, len(batches), _BATCHES_AT_ONCE):
+            sizes = [len(batch) for batch in batches[start : start + _BATCHES_AT_ONCE]]
+            together = self.data.select(torch.cat(batches[start : start + _BATCHES_AT_ONCE]))
+            parts = [[None] * len(sizes) if t is None else t.split(sizes) for t in together]
+            yield from map(TensorData._make, zip(*parts, strict=True))
