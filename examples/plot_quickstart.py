@@ -25,11 +25,11 @@ from sphereskl import MLP, HypersphericalPrototypeClassifier
 # %%
 # A table of accuracies
 # ---------------------
-# Every model runs with its defaults on the same five folds. The scaler stands in the pipeline for
+# Every model runs with its defaults on the same three folds. The scaler stands in the pipeline for
 # the sake of the baselines; the sphere would scale by itself.
 
 torch.set_num_threads(1)
-folds = StratifiedKFold(5, shuffle=True, random_state=0)
+folds = StratifiedKFold(3, shuffle=True, random_state=0)
 models = {
     "HypersphericalPrototypeClassifier": HypersphericalPrototypeClassifier(random_state=0),
     "LogisticRegression": LogisticRegression(max_iter=1000),

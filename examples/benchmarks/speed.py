@@ -122,9 +122,7 @@ def report(title, seconds):
     hand, ours, theirs = (1e3 * statistics.median(column) for column in zip(*seconds, strict=True))
     to_hand = statistics.median(row[1] / row[0] for row in seconds)
     to_skorch = statistics.median(row[2] / row[1] for row in seconds)
-    print(
-        f"| {title} | {hand:.1f} | {ours:.1f} | {theirs:.1f} | {to_hand:.2f} | {to_skorch:.1f} |"
-    )
+    print(f"| {title} | {hand:.1f} | {ours:.1f} | {theirs:.1f} | {to_hand:.2f} | {to_skorch:.1f} |")
 
 
 def main():

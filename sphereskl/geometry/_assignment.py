@@ -77,6 +77,11 @@ def assign_semantically(
     order : Tensor of shape (n_classes,), int64
         A permutation: ``prototypes[order]`` has the prototype of class k in row k.
 
+    Raises
+    ------
+    ValueError
+        If `similarity` is not a square matrix with a row for every prototype.
+
     Notes
     -----
     The quadratic assignment problem of maximising the sum over pairs of cosine times

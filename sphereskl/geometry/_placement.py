@@ -6,7 +6,9 @@ import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from ._bounds import lower_bound
@@ -30,7 +32,7 @@ _CLOSED_FORMS = {
     "orthonormal": orthonormal,
     "code": binary_code,
 }
-_METHODS = ("auto", "separated", "uniform", "random", *_CLOSED_FORMS)
+_METHODS = ("auto", "separated", "semantic", "uniform", "random", *_CLOSED_FORMS)
 # Largest number of points whose matrix of cosines is held whole (32 MB).
 _DENSE = 2000
 # A code this close to the proven bound is not searched for anything better.
@@ -43,6 +45,7 @@ def place_prototypes(
     *,
     method: str = "auto",
     effort: str = "default",
+    similarity: ArrayLike | None = None,
     random_state: int | None = None,
     device: torch.device | str = "cpu",
     memory: Memory | str | None = None,
@@ -69,10 +72,15 @@ def place_prototypes(
         - ``"code"``: words of a binary code, with a guaranteed maximal cosine; for very
           many prototypes.
         - ``"uniform"``: minimum of the Gaussian potential with t = 2 [1]_.
+        - ``"semantic"``: like classes nearer to each other than unlike ones, by
+          `similarity`; see `place_semantic`.
         - ``"random"``: independent and uniform.
     effort : {"fast", "default", "best"}, default="default"
         Work spent by ``"separated"``: about a fifth of the default's, seconds for 100
         points, or minutes.
+    similarity : array-like of shape (n_prototypes, n_prototypes), default=None
+        How like each other the classes are, for ``method="semantic"``; see
+        `similarity_from_vectors` and `similarity_from_costs`.
     random_state : int or None, default=None
         Seed of the search. ``None`` draws a new one on every call; equal integers give
         equal bits. The global random state is neither read nor changed.
@@ -112,6 +120,13 @@ def place_prototypes(
     0.261204
     """
     _check_arguments(n_prototypes, embedding_dim, method, effort, random_state)
+    if (method == "semantic") != (similarity is not None):
+        raise ValueError(
+            f"similarity and method='semantic' belong together, got method={method!r} and "
+            f"similarity {'given' if similarity is not None else 'None'}."
+        )
+    if similarity is not None:
+        return _place_by_meaning(n_prototypes, embedding_dim, similarity, random_state)
     place: Callable[..., Tensor] = _place
     if memory is not None and random_state is not None:
         # joblib comes with scikit-learn, but only a cache needs it.
@@ -161,6 +176,20 @@ def _closed_form_for(n_prototypes: int, embedding_dim: int) -> str:
     if embedding_dim == 2:
         return "polygon"
     return "orthoplex" if n_prototypes <= 2 * embedding_dim else "separated"
+
+
+def _place_by_meaning(
+    n_prototypes: int, embedding_dim: int, similarity: ArrayLike, random_state: int | None
+) -> Tensor:
+    # Semantic placement stands on this module: it asks for separated prototypes first.
+    from ._semantic import place_semantic
+
+    if len(rows := np.asarray(similarity)) != n_prototypes:
+        raise ValueError(
+            f"similarity must have a row for each of the {n_prototypes} prototypes, got "
+            f"{len(rows)} rows."
+        )
+    return place_semantic(rows, embedding_dim, random_state=random_state)
 
 
 def _place_uniformly(

@@ -231,3 +231,22 @@ def test_thousand_classes():
     similarity = similarity_of(20, 50)
     points = place_semantic(similarity, 64, random_state=0)
     assert triplet_accuracy(points, similarity) > 0.75
+
+
+def test_a_method_of_place_prototypes():
+    similarity = [[3.0, 2.0, 0.0], [2.0, 3.0, 1.0], [0.0, 1.0, 3.0]]
+    points = place_prototypes(3, 2, method="semantic", similarity=similarity, random_state=0)
+    assert torch.equal(points, place_semantic(similarity, 2, random_state=0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "semantic"}, "similarity and method='semantic' belong together"),
+        ({"similarity": [[1.0]]}, "belong together, got method='auto'"),
+        ({"method": "semantic", "similarity": [[1.0, 0.0]] * 2}, "each of the 3 prototypes, got 2"),
+    ],
+)
+def test_meaning_needs_similarities(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        place_prototypes(3, 2, **arguments)
