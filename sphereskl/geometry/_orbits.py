@@ -16,119 +16,148 @@ from ._potentials import UNDERFLOW
 
 # Points that belong to no orbit stand in the fixed subspace of the group.
 _MOST_FIXED = 2
-
-
-# Orders of the cyclic factors: (p,) rotates by multiples of 2 pi / p, (2, 2) and (2, 2, 2)
-# change signs of coordinates, () is no symmetry.
-Symmetry = tuple[int, ...]
-_SIGN_GROUPS: list[Symmetry] = [(2, 2), (2, 2, 2)]
+# Share of coordinate planes that are two lines, each of which can only change sign.
+_SPLIT = 0.3
+# Representations drawn for each one kept: those that are not faithful repeat points.
+_REDRAWS = 3
 
 
 class Groups(NamedTuple):
-    """One random commutative group of orthogonal matrices for each start.
+    """One random group of orthogonal matrices for each start, all of one order.
+
+    The matrices are blocks on the planes of coordinates (0, 1), (2, 3), ...
 
     Attributes
     ----------
-    elements : Tensor of shape (n_starts, order, embedding_dim, embedding_dim)
-        Orthogonal matrices, the identity first.
+    diagonal, across : Tensor of shape (n_starts, order, embedding_dim)
+        Coordinate i of an image is ``diagonal[i] x[i] + across[i] x[j]``, j the other
+        coordinate of its plane. The identity stands first.
     n_orbits : int
         Orbits of full length in the point set.
     n_fixed : int
         Points that the group leaves where they are.
     """
 
-    elements: Tensor
+    diagonal: Tensor
+    across: Tensor
     n_orbits: int
     n_fixed: int
 
 
-def possible_symmetries(n_points: int, embedding_dim: int, largest: int) -> list[Symmetry]:
-    """List the groups that can permute so many points with at most two fixed."""
+def possible_orders(n_points: int, embedding_dim: int, largest: int) -> list[int]:
+    """List the orders of groups that can permute so many points with at most two fixed."""
     most_fixed = _MOST_FIXED if embedding_dim > 2 else 0
-    candidates: list[Symmetry] = [(p,) for p in range(2, min(largest, n_points) + 1)]
-    candidates += _SIGN_GROUPS if embedding_dim > 3 else []
-    return [c for c in candidates if n_points % math.prod(c) <= most_fixed]
+    return [p for p in range(2, min(largest, n_points) + 1) if n_points % p <= most_fixed]
 
 
 def random_groups(
     n_starts: int,
     n_points: int,
     embedding_dim: int,
-    symmetry: Symmetry,
+    order: int,
     generator: torch.Generator,
 ) -> Groups:
-    """Draw one representation of a symmetry for each start."""
-    n_orbits, n_fixed = divmod(n_points, math.prod(symmetry))
-    if symmetry == ():
-        identity = torch.eye(embedding_dim, dtype=torch.float64)
-        return Groups(identity.expand(n_starts, 1, -1, -1), n_orbits, n_fixed)
-    draw = _rotations if len(symmetry) == 1 else _sign_changes
-    elements = draw(n_starts, embedding_dim, symmetry, n_fixed > 0, generator)
-    return Groups(elements, n_orbits, n_fixed)
+    """Draw a group of this order for each start: commutative or dihedral, any action.
+
+    The orthogonal representations of a commutative group turn coordinate planes by
+    multiples of 2 pi over the orders of its cyclic factors, and change signs of lines; a
+    dihedral group also reflects the planes.
+    """
+    n_orbits, n_fixed = divmod(n_points, order)
+    if order == 1:
+        identity = torch.ones(n_starts, 1, embedding_dim, dtype=torch.float64)
+        return Groups(identity, torch.zeros_like(identity), n_orbits, n_fixed)
+    rank = max(1, embedding_dim // 2)
+    kinds = [(f, False) for f in _factorisations(order) if len(f) <= rank]
+    kinds += [((order // 2,), True)] if order % 2 == 0 and order > 4 else []
+    turn = int(torch.randint(len(kinds), (), generator=generator))
+    drawn = []
+    for k in range(min(len(kinds), n_starts)):
+        # The kinds take turns, beginning with a random one.
+        factors, is_dihedral = kinds[(turn + k) % len(kinds)]
+        n = len(range(k, n_starts, len(kinds)))
+        rotations = _representations(n, embedding_dim, factors, n_fixed > 0, generator)
+        drawn.append(_with_reflections(rotations, n_fixed > 0) if is_dihedral else rotations)
+    diagonal, across = torch.cat(drawn, dim=1)
+    return Groups(diagonal, across, n_orbits, n_fixed)
 
 
-def _rotations(
+def _factorisations(order: int, smallest: int = 2) -> list[tuple[int, ...]]:
+    # Every factor divides the next: each commutative group of this order once.
+    found = [(order,)]
+    for p in range(smallest, math.isqrt(order) + 1):
+        if order % (p * p) == 0:
+            rest = _factorisations(order // p, p)
+            found += [(p, *f) for f in rest if all(q % p == 0 for q in f)]
+    return found
+
+
+def _representations(
     n_starts: int,
     embedding_dim: int,
-    symmetry: Symmetry,
+    factors: tuple[int, ...],
     has_fixed: bool,
     generator: torch.Generator,
 ) -> Tensor:
-    # Each coordinate plane turns by a random multiple of 2 pi / order.
-    (order,), n_planes = symmetry, embedding_dim // 2
-    turns = torch.randint(order, (n_starts, n_planes), generator=generator)
-    # The first plane turns by 2 pi / order, else points of an orbit could coincide.
-    turns[:, 0] = 1
-    if has_fixed and embedding_dim % 2 == 0:
-        turns[:, -1] = 0
-    k = torch.arange(order)
-    angle = (2 * math.pi / order) * (turns[:, None] * k[:, None]).double()
-    elements = torch.zeros(n_starts, order, embedding_dim, embedding_dim, dtype=torch.float64)
-    even, odd = 2 * torch.arange(n_planes), 2 * torch.arange(n_planes) + 1
-    elements[..., even, even] = elements[..., odd, odd] = angle.cos()
-    elements[..., odd, even] = angle.sin()
-    elements[..., even, odd] = -angle.sin()
-    if embedding_dim % 2:
-        flips = torch.randint(2, (n_starts, 1), generator=generator)
-        reflects = flips if order % 2 == 0 and not has_fixed else torch.zeros_like(flips)
-        elements[..., -1, -1] = 1 - 2 * ((k * reflects) % 2).double()
-    return elements
-
-
-def _sign_changes(
-    n_starts: int,
-    embedding_dim: int,
-    symmetry: Symmetry,
-    has_fixed: bool,
-    generator: torch.Generator,
-) -> Tensor:
-    # Coordinate j changes sign by a random character: the parity of a part of the bits.
-    n_bits = len(symmetry)
-    bits = torch.cartesian_prod(*[torch.arange(2)] * n_bits)
-    parts = torch.randint(2, (n_starts, embedding_dim, n_bits), generator=generator)
-    # Every generator acts on a coordinate of its own, else points could coincide.
-    parts[:, :n_bits] = torch.eye(n_bits, dtype=parts.dtype)
+    n_drawn, n_planes = _REDRAWS * n_starts, (embedding_dim + 1) // 2
+    parts = torch.cartesian_prod(*[torch.arange(p) for p in factors]).reshape(-1, len(factors))
+    # A character of the product multiplies one of each factor: its turns, one a coordinate.
+    orders = torch.tensor(factors)
+    shape = (n_drawn, 2 * n_planes, len(factors))
+    turns = (torch.rand(shape, generator=generator, dtype=torch.float64) * orders).long()
+    split = torch.rand(n_drawn, n_planes, generator=generator) < _SPLIT
+    split[:, -1] |= has_fixed or embedding_dim % 2 == 1
+    # Lines know only half turns; the second coordinate of a plane turns with the first.
+    half = orders // 2 * (orders % 2 == 0) * (turns % 2)
+    on_plane = turns[:, ::2].repeat_interleave(2, dim=1)
+    is_line = split.repeat_interleave(2, dim=1)
+    turns = torch.where(is_line[..., None], half, on_plane)[:, :embedding_dim]
     if has_fixed:
-        parts[:, n_bits:][:, -2:] = 0
-    return torch.diag_embed(1.0 - 2.0 * ((bits @ parts.mT) % 2).double())
+        turns[:, -1] = 0
+    fraction = (parts[:, None, None] * turns / orders.double()).sum(dim=-1).transpose(0, 1) % 1
+    is_identity = (torch.minimum(fraction, 1 - fraction) < 1e-6).all(dim=2)
+    kept = is_identity.sum(dim=1).argsort(stable=True)[:n_starts]
+    angle = 2 * math.pi * fraction[kept]
+    sine = angle.sin() * ~is_line[kept, None, :embedding_dim]
+    sine[..., ::2] *= -1
+    return torch.stack([angle.cos(), sine])
+
+
+def _with_reflections(rotations: Tensor, has_fixed: bool) -> Tensor:
+    # Followed by the same reflection of every plane, a rotation is its own inverse.
+    signs = torch.ones(rotations.shape[-1], dtype=rotations.dtype)
+    signs[1::2] = -1
+    if has_fixed:
+        signs[-1] = 1
+    return torch.cat([rotations, rotations * signs], dim=2)
 
 
 def random_representatives(groups: Groups, generator: torch.Generator) -> Tensor:
     """Draw one point of each orbit, then the fixed points; unit rows."""
-    n_starts, _, dim, _ = groups.elements.shape
+    n_starts, _, dim = groups.diagonal.shape
     shape = (n_starts, groups.n_orbits + groups.n_fixed, dim)
     rows = torch.randn(shape, generator=generator, dtype=torch.float64)
     # The mean of the group projects onto its fixed subspace.
-    projection = groups.elements.mean(dim=1)
-    rows[:, groups.n_orbits :] = rows[:, groups.n_orbits :] @ projection
+    mean = groups.diagonal.mean(dim=1, keepdim=True), groups.across.mean(dim=1, keepdim=True)
+    rows[:, groups.n_orbits :] = _images(rows[:, groups.n_orbits :], *mean)[:, 0]
     return rows / torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
 
 
 def expand_orbits(rows: Tensor, groups: Groups) -> Tensor:
     """All points (n_starts, n_points, embedding_dim) from the representatives."""
     free = rows[:, : groups.n_orbits]
-    orbits = (free[:, None] @ groups.elements.mT).flatten(1, 2)
+    orbits = _images(free, groups.diagonal, groups.across).flatten(1, 2)
     return torch.cat([orbits, rows[:, groups.n_orbits :]], dim=1)
+
+
+def _images(rows: Tensor, diagonal: Tensor, across: Tensor) -> Tensor:
+    # (n_starts, order, n_rows, embedding_dim)
+    dim = rows.shape[-1]
+    other = torch.arange(dim) ^ 1
+    # The last of an odd number of coordinates is a line: nothing acts across it.
+    other = other.clamp_max(dim - 1)
+    images = rows[:, None] * diagonal[:, :, None]
+    return images.addcmul_(rows[..., other][:, None], across[:, :, None])
 
 
 def symmetric_soft_max_cosine(sharpness: Tensor, groups: Groups) -> Objective:
@@ -138,7 +167,7 @@ def symmetric_soft_max_cosine(sharpness: Tensor, groups: Groups) -> Objective:
     stands for a whole orbit, hence the multiplicity of its pairs; the pull on a fixed
     point is a sum over whole orbits, so it never leaves the fixed subspace.
     """
-    order, n_free = groups.elements.shape[1], groups.n_orbits
+    order, n_free = groups.diagonal.shape[1], groups.n_orbits
     n_rows = n_free + groups.n_fixed
     multiplicity = torch.ones(n_rows, 1, dtype=sharpness.dtype, device=sharpness.device)
     multiplicity[:n_free] = order
@@ -163,8 +192,28 @@ def symmetric_soft_max_cosine(sharpness: Tensor, groups: Groups) -> Objective:
     return objective
 
 
-def anneal_orbits(rows: Tensor, groups: Groups, sharpness: list[Tensor], *, n_iter: int) -> Tensor:
-    """Minimise at each sharpness in turn; returns the expanded points."""
-    for b in sharpness:
-        rows = minimize_batch(symmetric_soft_max_cosine(b, groups), rows, max_iter=n_iter)
+def anneal_orbits(
+    rows: Tensor, groups: Groups, sharpness: list[Tensor], *, n_iter: int, n_kept: int
+) -> Tensor:
+    """Minimise at each sharpness in turn; returns the expanded points of the best starts.
+
+    After every stage but the first the better half goes on, as long as more than `n_kept`
+    are left: at a middle sharpness the values already tell the promising basins.
+    """
+    index = torch.arange(len(rows), device=rows.device)
+    for stage, b in enumerate(sharpness):
+        objective = symmetric_soft_max_cosine(b[index], groups)
+        rows = minimize_batch(objective, rows, max_iter=n_iter)
+        if stage and len(rows) > n_kept:
+            value = max_cosines(expand_orbits(rows, groups))
+            best = value.argsort(stable=True)[: max(n_kept, len(rows) // 2)]
+            rows, index = rows[best], index[best]
+            groups = groups._replace(diagonal=groups.diagonal[best], across=groups.across[best])
     return expand_orbits(rows, groups)
+
+
+def max_cosines(x: Tensor) -> Tensor:
+    """Largest cosine of two points of each set."""
+    gram = x @ x.mT
+    gram.diagonal(dim1=1, dim2=2).fill_(-2.0)
+    return gram.amax(dim=(1, 2))

@@ -1,6 +1,7 @@
 """Numerical search for points whose closest pair is far apart."""
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -11,15 +12,15 @@ from ._closed_form import _pad
 from ._lbfgs import minimize_batch
 from ._orbits import (
     Groups,
-    Symmetry,
     anneal_orbits,
     expand_orbits,
-    possible_symmetries,
+    max_cosines,
+    possible_orders,
     random_groups,
     random_representatives,
 )
 from ._potentials import soft_max_cosine
-from ._structured import structured_codes
+from ._structured import cap_of_code, structured_codes
 
 
 class Effort(NamedTuple):
@@ -28,43 +29,56 @@ class Effort(NamedTuple):
     Attributes
     ----------
     n_starts : int
-        Most starts of one symmetry in one round.
+        Most starts of one order of symmetry in one round.
     n_pairs : float
         Most pairs of points in one evaluation of a round.
     n_rounds : int
-        Rounds of screening; from the second on only the most successful symmetries.
+        Rounds of screening, each with the most successful third of the orders before.
     largest_order : int
         Largest order of a symmetry.
+    n_together : int
+        Up to so many points the calls cost more than the pairs: all orders share a batch.
     n_stages, n_iter : int
         Stages of growing sharpness, and evaluations in each.
     n_refined, n_polish : int
         Candidates that are polished, and their rounds of multipliers.
+    n_caps : int
+        Starts from each structured code.
     """
 
     n_starts: int
     n_pairs: float
     n_rounds: int
     largest_order: int
+    n_together: int
     n_stages: int
     n_iter: int
     n_refined: int
     n_polish: int
+    n_caps: int
 
 
 EFFORTS = {
-    "fast": Effort(24, 6e4, 1, 4, 5, 15, 2, 3),
-    "default": Effort(96, 1.8e5, 2, 10, 6, 25, 3, 10),
-    "best": Effort(384, 5e5, 4, 24, 7, 40, 12, 16),
+    "fast": Effort(48, 1e5, 1, 5, 64, 5, 15, 2, 3, 6),
+    "default": Effort(192, 3.6e5, 4, 50, 24, 6, 25, 3, 10, 24),
+    "best": Effort(768, 1e6, 6, 100, 8, 7, 40, 12, 16, 96),
 }
 # Log of the sharpness of the first stage, drawn for each start: which basin the annealing
 # ends in depends on it. And of the last stage.
 _SOFTEST, _SOFT, _SHARP = math.log(2), math.log(30), math.log(4e3)
-# Numbers of points: up to the first, half the rounds are enough; up to the second, the calls
-# cost more than the pairs, so all symmetries share a batch; beyond the third, single starts
+# Numbers of points: up to the first, one round is enough; beyond the second, single starts
 # of a few symmetries fill the time.
-_FEWEST, _FEW, _MANY = 24, 64, 300
-_N_PROMISING = 3
-_STRUCTURED_MARGIN = 0.05
+_FEWEST, _MANY = 24, 300
+# Codes this much worse than the search have never come back in front of it.
+_STRUCTURED_MARGIN = 0.1
+# Largest order of symmetry in a batch of several: larger ones are rarely the best.
+_LARGEST_TOGETHER = 12
+# Halving the starts between stages ends with so many.
+_FEWEST_STARTS = 8
+# Largest noise on a part of a code, in units of the radius.
+_MOST_NOISE = 0.1
+# Codes of at most so many times the points wanted are worth their construction.
+_LARGEST_CODE = 8
 
 
 def search_separated(
@@ -86,23 +100,24 @@ def search_separated(
     .. [1] Lindström et al. (2024), "A Coding-Theoretic Analysis of Hyperspherical
        Prototypical Learning Geometry", GRaM workshop at ICML, section 3.
     """
-    symmetries = [(), *possible_symmetries(n_points, embedding_dim, effort.largest_order)]
+    orders = [1, *possible_orders(n_points, embedding_dim, effort.largest_order)]
     many, n_rounds = n_points > _MANY, effort.n_rounds
     if many:
-        symmetries = symmetries[: n_rounds + 1]
-    if many or n_points <= _FEWEST:
-        n_rounds = max(1, n_rounds // 2)
-    together = n_points <= _FEW
-    batches = [symmetries] if together else [[symmetry] for symmetry in symmetries]
+        orders, n_rounds = orders[: n_rounds + 1], 1
+    elif n_points <= _FEWEST:
+        n_rounds = max(1, n_rounds // 4)
+    if n_points <= effort.n_together:
+        batches = [[order for order in orders if order <= _LARGEST_TOGETHER]]
+    else:
+        batches = [[order] for order in orders]
     pool = _Pool(1 if many else effort.n_refined)
     for round_ in range(n_rounds):
         found = []
         for batch in tqdm(batches, desc=f"screening {round_ + 1}/{n_rounds}", disable=not verbose):
             rows, groups = _draw_starts(n_points, embedding_dim, batch, effort, generator)
             found.append((pool.add(_anneal(rows, groups, effort, generator, device)), batch))
-        batches = [batch for _, batch in sorted(found)[:_N_PROMISING]]
-    starts = _structured_starts(n_points, embedding_dim, pool.best, generator)
-    if starts is not None:
+        batches = [batch for _, batch in sorted(found)[: math.ceil(len(found) / 3)]]
+    for starts in _structured_starts(n_points, embedding_dim, pool, effort, generator):
         pool.add(_anneal_structured(starts.to(device), effort))
     return _polish(pool.points, effort).cpu()
 
@@ -110,29 +125,26 @@ def search_separated(
 def _draw_starts(
     n_points: int,
     embedding_dim: int,
-    symmetries: list[Symmetry],
+    orders: list[int],
     effort: Effort,
     generator: torch.Generator,
 ) -> tuple[Tensor, Groups]:
-    if len(symmetries) == 1:
+    if len(orders) == 1:
         # The minimiser's own work on a coordinate is that of about three pairs.
-        work = (
-            math.ceil(n_points / math.prod(symmetries[0])) * (n_points + 3 * embedding_dim)
-            + 5 * n_points
-        )
+        work = math.ceil(n_points / orders[0]) * (n_points + 3 * embedding_dim) + 5 * n_points
         n_starts = max(1, min(effort.n_starts, int(effort.n_pairs / work)))
-        groups = random_groups(n_starts, n_points, embedding_dim, symmetries[0], generator)
+        groups = random_groups(n_starts, n_points, embedding_dim, orders[0], generator)
         return random_representatives(groups, generator), groups
-    # A third without symmetry, the rest shared by the symmetries.
+    # A third without symmetry, the rest shared by the orders.
     n_without = math.ceil(effort.n_starts / 3)
-    n_each = math.ceil((effort.n_starts - n_without) / (len(symmetries) - 1))
-    share = [n_without] + [n_each] * (len(symmetries) - 1)
+    n_each = math.ceil((effort.n_starts - n_without) / max(1, len(orders) - 1))
+    share = [n_without] + [n_each] * (len(orders) - 1)
     drawn = []
-    for n_starts, symmetry in zip(share, symmetries, strict=True):
-        groups = random_groups(n_starts, n_points, embedding_dim, symmetry, generator)
+    for n_starts, order in zip(share, orders, strict=True):
+        groups = random_groups(n_starts, n_points, embedding_dim, order, generator)
         drawn.append(expand_orbits(random_representatives(groups, generator), groups))
     points = torch.cat(drawn)
-    return points, random_groups(len(points), n_points, embedding_dim, (), generator)
+    return points, random_groups(len(points), n_points, embedding_dim, 1, generator)
 
 
 def _anneal(
@@ -147,24 +159,26 @@ def _anneal(
     progress = torch.linspace(0, 1, effort.n_stages, dtype=torch.float64)
     stages = softest + (_SHARP - softest) * progress[:, None]
     sharpness = list(stages.exp()[:, :, None, None].to(device))
-    groups = groups._replace(elements=groups.elements.to(device))
-    return anneal_orbits(rows.to(device), groups, sharpness, n_iter=effort.n_iter)
+    groups = groups._replace(diagonal=groups.diagonal.to(device), across=groups.across.to(device))
+    return anneal_orbits(
+        rows.to(device), groups, sharpness, n_iter=effort.n_iter, n_kept=_FEWEST_STARTS
+    )
 
 
 def _structured_starts(
-    n_points: int, embedding_dim: int, best: float, generator: torch.Generator
-) -> Tensor | None:
-    starts = []
-    for code in structured_codes(n_points, embedding_dim)[:2]:
-        if code.max_cosine > best + _STRUCTURED_MARGIN:
-            break
-        points = _pad(code.build(min(code.n_points, 4 * n_points)), embedding_dim)
-        starts.append(points[:n_points])
-        for noise in (0.02, 0.1):
-            chosen = torch.randperm(len(points), generator=generator)[:n_points]
-            jitter = torch.randn(n_points, embedding_dim, generator=generator, dtype=torch.float64)
-            starts.append(points[chosen] + noise * jitter / embedding_dim**0.5)
-    return torch.stack(starts) if starts else None
+    n_points: int, embedding_dim: int, pool: "_Pool", effort: Effort, generator: torch.Generator
+) -> Iterator[Tensor]:
+    for code in structured_codes(n_points, embedding_dim)[:3]:
+        if code.max_cosine > pool.best + _STRUCTURED_MARGIN:
+            return
+        points = _pad(code.build(min(code.n_points, _LARGEST_CODE * n_points)), embedding_dim)
+        starts = [cap_of_code(points, n_points, generator) for _ in range(effort.n_caps)]
+        noise = torch.randn(
+            effort.n_caps, n_points, embedding_dim, generator=generator, dtype=torch.float64
+        )
+        share = torch.linspace(0, _MOST_NOISE, effort.n_caps, dtype=torch.float64)
+        # The first stays as it is: a code can have been the answer already.
+        yield torch.stack(starts) + (share / embedding_dim**0.5)[:, None, None] * noise
 
 
 def _anneal_structured(starts: Tensor, effort: Effort) -> Tensor:
@@ -172,21 +186,21 @@ def _anneal_structured(starts: Tensor, effort: Effort) -> Tensor:
     for log_sharpness in (3.4, 5.2, 7.0, _SHARP):
         objective = soft_max_cosine(math.exp(log_sharpness))
         x = minimize_batch(objective, x, max_iter=effort.n_iter)
-    # The codes themselves stay in the race: smoothing can lose an exact contact.
-    return torch.cat([x, starts[::3]])
+    # The code itself stays in the race: smoothing can lose an exact contact.
+    return torch.cat([x, starts[:1]])
 
 
 def _polish(x: Tensor, effort: Effort) -> Tensor:
     # Multipliers log w += b (cos - max) make the active pairs equally long, which removes
     # the bias of the smoothing (an exponential method of multipliers).
-    best, best_value = x, _max_cosines(x)
+    best, best_value = x, max_cosines(x)
     x = minimize_batch(soft_max_cosine(4 * math.exp(_SHARP)), x, max_iter=2 * effort.n_iter)
     log_weights = x.new_zeros(len(x), x.shape[1], x.shape[1])
     for k in range(effort.n_polish):
         base = 3e3 if 2 * k < effort.n_polish else 3e4
         sharpness = base / (1 - best_value)[:, None, None]
         x = minimize_batch(soft_max_cosine(sharpness, log_weights), x, max_iter=effort.n_iter)
-        value = _max_cosines(x)
+        value = max_cosines(x)
         gain = float((best_value.min() - value.min()).abs())
         best = torch.where((value < best_value)[:, None, None], x, best)
         best_value = torch.minimum(value, best_value)
@@ -208,7 +222,7 @@ class _Pool:
     def add(self, candidates: Tensor) -> float:
         """Merge candidates; returns the smallest maximal cosine among them."""
         points = torch.cat([self.points, candidates]) if len(self.points) else candidates
-        value = _max_cosines(points)
+        value = max_cosines(points)
         order, kept, last = value.argsort(stable=True), [], -2.0
         for index, cosine in zip(order.tolist(), value[order].tolist(), strict=True):
             # Candidates of equal separation are the same set turned.
@@ -217,10 +231,4 @@ class _Pool:
                 last = cosine
         self.points = points[kept]
         self.best = float(value.min())
-        return float(_max_cosines(candidates).min())
-
-
-def _max_cosines(x: Tensor) -> Tensor:
-    gram = x @ x.mT
-    gram.diagonal(dim1=1, dim2=2).fill_(-2.0)
-    return gram.amax(dim=(1, 2))
+        return float(max_cosines(candidates).min())

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ._binary_codes import binary_code_bounds, binary_code_points
@@ -56,7 +57,8 @@ class StructuredCode(NamedTuple):
 
 def structured_codes(n_points: int, embedding_dim: int) -> list[StructuredCode]:
     """Codes with enough points in few enough dimensions, best separated first."""
-    codes = [*_SPORADIC, *_binary_codes(embedding_dim)]
+    sizes = {code[:2] for code in _SPORADIC}
+    codes = [*_SPORADIC, *(c for c in _binary_codes(embedding_dim) if c[:2] not in sizes)]
     fits = (c for c in codes if c.n_points >= n_points and c.embedding_dim <= embedding_dim)
     return sorted(fits, key=lambda code: (code.max_cosine, code.n_points))
 
@@ -67,6 +69,20 @@ def record_code(n_points: int, embedding_dim: int) -> StructuredCode | None:
         if code[:2] == (n_points, embedding_dim) and code.is_record:
             return code
     return None
+
+
+def cap_of_code(points: Tensor, n_points: int, generator: torch.Generator) -> Tensor:
+    """Cut out the points of a code that are nearest to a random axis.
+
+    The axis is a point of the code, the middle of two to four, or anything. A cap has the
+    distances of the code and all the rest of the sphere to spread into.
+    """
+    n_summed = int(torch.randint(5, (), generator=generator))
+    chosen = points[torch.randint(len(points), (n_summed,), generator=generator)]
+    noise = torch.randn(points.shape[1], generator=generator, dtype=points.dtype)
+    # A little noise decides between points at the same distance.
+    axis = chosen.sum(dim=0) + (1e-6 if n_summed else 1.0) * noise
+    return points[(points @ axis).argsort(descending=True)[:n_points]]
 
 
 def binary_code(n_prototypes: int, embedding_dim: int) -> Tensor:
