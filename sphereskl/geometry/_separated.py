@@ -41,7 +41,8 @@ class Effort(NamedTuple):
     n_stages, n_iter : int
         Stages of growing sharpness, and evaluations in each.
     n_refined, n_polish : int
-        Candidates that are polished, and their rounds of multipliers.
+        Starts of a batch that reach the last stage, candidates that are polished; and the
+        rounds of multipliers.
     n_caps : int
         Starts from each structured code.
     """
@@ -59,7 +60,7 @@ class Effort(NamedTuple):
 
 
 EFFORTS = {
-    "fast": Effort(48, 1e5, 1, 5, 64, 5, 15, 2, 3, 6),
+    "fast": Effort(64, 1e5, 2, 8, 24, 5, 15, 2, 3, 8),
     "default": Effort(192, 3.6e5, 4, 50, 24, 6, 25, 3, 10, 24),
     "best": Effort(768, 1e6, 6, 100, 8, 7, 40, 12, 16, 96),
 }
@@ -73,8 +74,6 @@ _FEWEST, _MANY = 24, 300
 _STRUCTURED_MARGIN = 0.1
 # Largest order of symmetry in a batch of several: larger ones are rarely the best.
 _LARGEST_TOGETHER = 12
-# Halving the starts between stages ends with so many.
-_FEWEST_STARTS = 8
 # Largest noise on a part of a code, in units of the radius.
 _MOST_NOISE = 0.1
 # Codes of at most so many times the points wanted are worth their construction.
@@ -103,7 +102,7 @@ def search_separated(
     orders = [1, *possible_orders(n_points, embedding_dim, effort.largest_order)]
     many, n_rounds = n_points > _MANY, effort.n_rounds
     if many:
-        orders, n_rounds = orders[: n_rounds + 1], 1
+        orders, n_rounds = orders[:n_rounds], 1
     elif n_points <= _FEWEST:
         n_rounds = max(1, n_rounds // 4)
     if n_points <= effort.n_together:
@@ -161,22 +160,24 @@ def _anneal(
     sharpness = list(stages.exp()[:, :, None, None].to(device))
     groups = groups._replace(diagonal=groups.diagonal.to(device), across=groups.across.to(device))
     return anneal_orbits(
-        rows.to(device), groups, sharpness, n_iter=effort.n_iter, n_kept=_FEWEST_STARTS
+        rows.to(device), groups, sharpness, n_iter=effort.n_iter, n_kept=effort.n_refined
     )
 
 
 def _structured_starts(
     n_points: int, embedding_dim: int, pool: "_Pool", effort: Effort, generator: torch.Generator
 ) -> Iterator[Tensor]:
+    margin = 0.0 if n_points > _MANY else _STRUCTURED_MARGIN
+    n_caps = max(1, min(effort.n_caps, int(effort.n_pairs / n_points**2)))
     for code in structured_codes(n_points, embedding_dim)[:3]:
-        if code.max_cosine > pool.best + _STRUCTURED_MARGIN:
+        if code.max_cosine > pool.best + margin:
             return
         points = _pad(code.build(min(code.n_points, _LARGEST_CODE * n_points)), embedding_dim)
-        starts = [cap_of_code(points, n_points, generator) for _ in range(effort.n_caps)]
+        starts = [cap_of_code(points, n_points, generator) for _ in range(n_caps)]
         noise = torch.randn(
-            effort.n_caps, n_points, embedding_dim, generator=generator, dtype=torch.float64
+            n_caps, n_points, embedding_dim, generator=generator, dtype=torch.float64
         )
-        share = torch.linspace(0, _MOST_NOISE, effort.n_caps, dtype=torch.float64)
+        share = torch.linspace(0, _MOST_NOISE, n_caps, dtype=torch.float64)
         # The first stays as it is: a code can have been the answer already.
         yield torch.stack(starts) + (share / embedding_dim**0.5)[:, None, None] * noise
 
