@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sphereskl.geometry import normalize, simplex
-from sphereskl.nn import MLP, EmbeddingModel
+from sphereskl.nn import MLP, EmbeddingModel, squared_cosine
 
 
 def _model(**options):
@@ -122,6 +122,21 @@ def test_rotating_backbone_and_prototypes_changes_no_cosine():
     last.weight.data, last.bias.data = q.T @ last.weight.data, last.bias.data @ q
     model._prototypes = model._prototypes @ q
     torch.testing.assert_close(model(_x()), expected)
+
+
+def test_rotating_backbone_and_prototypes_keeps_loss_and_gradient_norm():
+    q = torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(1)))[0]
+    model, rotated, target = _model(), _model(), torch.arange(20) % 3
+    last = rotated.backbone[-1]
+    last.weight.data, last.bias.data = q.T @ last.weight.data, last.bias.data @ q
+    rotated._prototypes = rotated._prototypes @ q
+    losses = [squared_cosine(m(_x()), target) for m in (model, rotated)]
+    norms = [
+        torch.nn.utils.get_total_norm(torch.autograd.grad(loss, list(m.backbone.parameters())))
+        for loss, m in zip(losses, (model, rotated), strict=True)
+    ]
+    torch.testing.assert_close(losses[1], losses[0])
+    torch.testing.assert_close(norms[1], norms[0])
 
 
 def test_lengths_of_the_backbone_output_do_not_matter():
