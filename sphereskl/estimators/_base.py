@@ -280,9 +280,11 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             if is_own_network(self.backbone):
                 # It may draw from torch's global generator while it trains.
                 stack.enter_context(seeded(net.seed, train.X.device))
-            net.partial_fit(train, valid)
-        # Callbacks may hold weights, data or open files; the net outlives them.
-        net.callbacks, net.callbacks_ = None, []
+            try:
+                net.partial_fit(train, valid)
+            finally:
+                # Callbacks may hold weights, data or open files; the net outlives them.
+                net.callbacks, net.callbacks_ = None, []
 
     def _make_callbacks(self, valid, partial):
         callbacks = [] if self.callbacks is None else list(self.callbacks)

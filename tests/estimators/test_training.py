@@ -229,6 +229,7 @@ def test_divergence_is_an_error_that_loses_nothing(method, iris, quick):
         train(*iris)
     np.testing.assert_array_equal(clf.predict_proba(iris[0]), before)
     assert len(clf.loss_curve_) == 8
+    assert clf.net_.callbacks_ == []
 
 
 @pytest.mark.parametrize("n", [90, 100, 110])
