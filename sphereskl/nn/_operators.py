@@ -1,0 +1,222 @@
+"""Angular operators g: what a hyperspherical layer makes of an angle."""
+
+import math
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ._config import check_count
+
+OPERATORS = ("linear", "cosine", "sigmoid")
+K_MIN = 0.05
+
+
+def angular(cosines: Tensor, operator: str, k: float | Tensor = 0.3) -> Tensor:
+    """Apply an angular operator g(theta) to cosines.
+
+    With ``a = arcsin(cosine) = pi / 2 - theta``, the operators are ``2 a / pi`` ("linear"),
+    ``sin(a)`` ("cosine") and ``tanh(a / 2k) / tanh(pi / 4k)`` ("sigmoid"). All fall from 1
+    at theta = 0 through 0 at a right angle to -1 at theta = pi.
+
+    Parameters
+    ----------
+    cosines : Tensor of shape (...)
+        Beyond [-1, 1] by rounding only.
+    operator : {"linear", "cosine", "sigmoid"}
+        Which g.
+    k : float or Tensor, default=0.3
+        Softness of "sigmoid", positive: a sign function as k goes to 0, close to the cosine
+        at 0.5, linear in the limit. A tensor is broadcast against `cosines`.
+
+    Returns
+    -------
+    y : Tensor of shape (...)
+        In [-1, 1], to rounding. The gradient is bounded at theta = 0 and pi, where that of
+        the arc sine is infinite, and can be differentiated again.
+
+    Raises
+    ------
+    ValueError
+        If `operator` is unknown.
+
+    References
+    ----------
+    .. [1] Liu et al. (2017), "Deep Hyperspherical Learning", NeurIPS, section 2.2; "sigmoid"
+       is rewritten with ``(1 - exp(-v)) / (1 + exp(-v)) = tanh(v / 2)``, which cannot overflow.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import angular
+    >>> angular(torch.tensor([1.0, 0.5, 0.0]), "linear")
+    tensor([1.0000, 0.3333, 0.0000])
+    """
+    if operator == "cosine":
+        return cosines
+    arc = cast(Tensor, _GuardedArcSine.apply(cosines))
+    if operator == "linear":
+        return arc * (2 / math.pi)
+    if operator == "sigmoid":
+        return torch.tanh(arc / (2 * k)) / _tanh(math.pi / (4 * k))
+    raise ValueError(f"operator must be one of {list(OPERATORS)}, got {operator!r}.")
+
+
+def angular_slope(cosines: Tensor, operator: str, k: float | Tensor = 0.3) -> Tensor:
+    """Differentiate `angular` with respect to the cosines, with the same guard."""
+    slope = _arc_slope(cosines)
+    if operator == "linear":
+        return slope.mul_(2 / math.pi)
+    t = torch.tanh(cosines.clamp(-1, 1).asin_().div_(2 * k))
+    # (1 - t^2) / (2 k tanh(pi / 4k)) / sqrt(1 - c^2)
+    return torch.ops.aten.tanh_backward(slope, t).div_(2 * k * _tanh(math.pi / (4 * k)))
+
+
+def sigmoid_slope_in_k(cosines: Tensor, k: float | Tensor) -> Tensor:
+    """Differentiate the sigmoid operator with respect to k; 0 at theta = 0 and pi."""
+    arc, end = cosines.clamp(-1, 1).asin_(), _tanh(math.pi / (4 * k))
+    t = torch.tanh(arc / (2 * k))
+    pinned = (1 - end * end) * math.pi / (4 * k * k * end * end)
+    return t * pinned - (1 - t * t) * arc / (2 * k * k * end)
+
+
+class _GuardedArcSine(torch.autograd.Function):
+    """Arc sine whose value is exact and whose derivative is bounded."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(cosines: Tensor) -> Tensor:
+        return torch.asin(cosines.clamp(-1, 1))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (cosines,) = ctx.saved_tensors
+        return grad * _arc_slope(cosines)
+
+
+def _arc_slope(cosines: Tensor) -> Tensor:
+    # Not left to the clamp of the forward pass: its gradient at the bound is 1 in some
+    # versions of torch, and 1 / sqrt(0) with it. Below eps, 1 - c^2 is rounding.
+    gap = (1 - cosines) * (1 + cosines)
+    return gap.clamp_min(torch.finfo(cosines.dtype).eps).rsqrt()
+
+
+def _tanh(value: float | Tensor) -> float | Tensor:
+    return torch.tanh(value) if isinstance(value, Tensor) else math.tanh(value)
+
+
+class AngularOperator(nn.Module):
+    """Angular operator g, with a k that may learn.
+
+    Hand one instance to several layers and they share its k.
+
+    Parameters
+    ----------
+    name : {"linear", "cosine", "sigmoid"}, default="sigmoid"
+        Which g, see `angular`.
+    k : float, default=0.3
+        Softness of "sigmoid", positive; where it starts if it learns.
+    learn_k : bool, default=False
+        Whether k learns, "sigmoid" only. The parameter is ``rho`` with
+        ``k = 0.05 + softplus(rho)``: at smaller k, g is a step and has no gradient. Leave
+        ``rho`` out of weight decay.
+    n_channels : int, default=1
+        Number of k that learn: 1, or one for each channel.
+    device : torch.device or str, default=None
+        Where ``rho`` lives; ``None`` is torch's default.
+    dtype : torch.dtype, default=None
+        Floating-point type of ``rho``; ``None`` is torch's default.
+
+    Attributes
+    ----------
+    k : Tensor of shape (n_channels,)
+        Softness in use; of shape () if it does not learn.
+
+    Raises
+    ------
+    ValueError
+        If `name` is unknown, `k` is not positive and finite, or `k` shall learn and is at
+        most 0.05 or not used by the operator.
+
+    Notes
+    -----
+    Input and output have shape (n_samples, n_channels, ...).
+
+    References
+    ----------
+    .. [1] Liu et al. (2017), "Deep Hyperspherical Learning", NeurIPS, section 2.3. Deviation
+       from the authors' program: softplus in place of the absolute value, which has a kink.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import AngularOperator
+    >>> operator = AngularOperator("sigmoid", k=0.5, learn_k=True)
+    >>> operator.k
+    tensor([0.5000], grad_fn=<AddBackward0>)
+    >>> operator(torch.eye(2)).detach()
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+
+    rho: Tensor | None
+
+    def __init__(
+        self,
+        name: str = "sigmoid",
+        k: float = 0.3,
+        *,
+        learn_k: bool = False,
+        n_channels: int = 1,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__()
+        if name not in OPERATORS:
+            raise ValueError(f"operator must be one of {list(OPERATORS)}, got {name!r}.")
+        if not 0 < k < math.inf:
+            raise ValueError(f"k must be positive and finite, got {k!r}.")
+        if learn_k and name != "sigmoid":
+            raise ValueError(f"k learns with operator='sigmoid' only, got {name!r}.")
+        if learn_k and k <= K_MIN:
+            raise ValueError(f"A k that learns must start above {K_MIN}, got {k!r}.")
+        self.name, self.initial_k, self.learn_k = name, float(k), learn_k
+        self.n_channels = check_count("n_channels", n_channels)
+        rho = torch.empty(n_channels, device=device, dtype=dtype) if learn_k else None
+        self.register_parameter("rho", None if rho is None else nn.Parameter(rho))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set k to where it starts."""
+        if self.rho is not None:
+            nn.init.constant_(self.rho, math.log(math.expm1(self.initial_k - K_MIN)))
+
+    @property
+    def k(self) -> Tensor:
+        """Softness in use."""
+        return torch.tensor(self.initial_k) if self.rho is None else self._learned_k(self.rho)
+
+    def k_over(self, n_trailing: int) -> float | Tensor:
+        """Return k as `angular` wants it for channels followed by `n_trailing` dimensions."""
+        if self.rho is None:
+            return self.initial_k
+        return self._learned_k(self.rho).view(-1, *[1] * n_trailing)
+
+    @staticmethod
+    def _learned_k(rho: Tensor) -> Tensor:
+        return K_MIN + F.softplus(rho)
+
+    def forward(self, cosines: Tensor) -> Tensor:
+        return angular(cosines, self.name, self.k_over(cosines.ndim - 2))
+
+    def extra_repr(self) -> str:
+        if self.name != "sigmoid":
+            return self.name
+        learned = f", learn_k=True, n_channels={self.n_channels}" if self.learn_k else ""
+        return f"{self.name}, k={self.initial_k}{learned}"

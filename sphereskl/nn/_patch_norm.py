@@ -1,0 +1,73 @@
+"""Lengths of the patches that a convolution sees: one channel sum and one box filter."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn import grad
+
+
+class Window(NamedTuple):
+    """How a convolution slides over an image."""
+
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Type of norms and angles: float16 overflows at a sum of squares of 65,504."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def channel_squares(x: Tensor, groups: int) -> Tensor:
+    """Sum squares over the channels of each group: (n, groups, height, width)."""
+    squares = x.to(accumulation_dtype(x.dtype)).square()
+    if groups == 1:
+        return squares.sum(dim=1, keepdim=True)
+    return squares.unflatten(1, (groups, -1)).sum(dim=2)
+
+
+def box_sum(squares: Tensor, window: Window) -> Tensor:
+    """Sum a map over the patches: (n, groups, height, width) to the size of the output."""
+    kernel, padding = window.kernel_size, window.padding
+    if kernel == (1, 1) and padding == (0, 0):
+        return squares[:, :, :: window.stride[0], :: window.stride[1]]
+    fits = all(2 * pad <= size for pad, size in zip(padding, kernel, strict=True))
+    if window.dilation == (1, 1) and fits:
+        return F.avg_pool2d(squares, kernel, window.stride, padding, divisor_override=1)
+    sums = F.conv2d(squares, _ones(squares, window), None, *window[1:])
+    # Algorithms by transform may leave a sum of squares slightly below zero.
+    return sums.clamp_min(0)
+
+
+def box_sum_transposed(sums: Tensor, window: Window, size: tuple[int, ...]) -> Tensor:
+    """Spread a map of the size of the output back over the patches, to `size`."""
+    if window.kernel_size == window.stride == (1, 1) and window.padding == (0, 0):
+        return sums
+    ones = _ones(sums, window)
+    return grad.conv2d_input(size, ones, sums, *window[1:])  # pyright: ignore[reportArgumentType]
+
+
+def _ones(like: Tensor, window: Window) -> Tensor:
+    return like.new_ones(window.groups, 1, *window.kernel_size)
+
+
+def inverse_norm(squares: Tensor, eps: float) -> Tensor:
+    """Return 1 / sqrt(squares + eps); with eps = 0, 0 in value and gradient where squares is 0."""
+    if eps:
+        return torch.rsqrt(squares + eps)
+    # Not where(resolved, rsqrt(squares), 0): the branch not taken would give NaN gradients.
+    resolved = squares > torch.finfo(squares.dtype).tiny
+    return torch.rsqrt(torch.where(resolved, squares, 1.0)) * resolved
+
+
+def unit_weight(weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Divide filters by their length, in float32 or wider; return them and the factors."""
+    weight = weight.to(accumulation_dtype(weight.dtype))
+    squares = weight.square().sum(dim=tuple(range(1, weight.ndim)), keepdim=True)
+    inverse = inverse_norm(squares, eps)
+    return weight * inverse, inverse
