@@ -1,5 +1,8 @@
 """Torch modules and losses on the unit sphere."""
 
+from ._angular_losses import ANGULAR_LOSSES, make_angular_loss
+from ._angular_margin import AngularMarginLoss, unrolled_angular
+from ._annealing import Annealing
 from ._calibration import fit_scale, separating_scale
 from ._config import BackboneConfig
 from ._conv_net import ConvNet
@@ -8,18 +11,23 @@ from ._embedding_model import EmbeddingModel
 from ._losses import LOSSES, cosine, cross_entropy, logits, squared_cosine
 from ._mlp import MLP
 from ._operators import AngularOperator, angular
+from ._regularizers import Regularizer, hyperspherical_energy, orthogonality
 from ._sphere_conv import SphereConv1d, SphereConv2d
 from ._sphere_linear import SphereLinear
 from ._sphere_norm import SphereNorm
 
 __all__ = [
+    "ANGULAR_LOSSES",
     "LOSSES",
     "MLP",
+    "AngularMarginLoss",
     "AngularOperator",
+    "Annealing",
     "BackboneConfig",
     "ConvNet",
     "Dropout",
     "EmbeddingModel",
+    "Regularizer",
     "SphereConv1d",
     "SphereConv2d",
     "SphereLinear",
@@ -28,8 +36,12 @@ __all__ = [
     "cosine",
     "cross_entropy",
     "fit_scale",
+    "hyperspherical_energy",
     "logits",
+    "make_angular_loss",
+    "orthogonality",
     "row_identity",
     "separating_scale",
     "squared_cosine",
+    "unrolled_angular",
 ]
