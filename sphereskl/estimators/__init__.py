@@ -2,5 +2,6 @@
 
 from ._persistence import load, save
 from ._prototype_classifier import HypersphericalPrototypeClassifier
+from ._regressor import HypersphericalRegressor
 
-__all__ = ["HypersphericalPrototypeClassifier", "load", "save"]
+__all__ = ["HypersphericalPrototypeClassifier", "HypersphericalRegressor", "load", "save"]

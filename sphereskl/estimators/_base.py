@@ -15,7 +15,6 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
-    is_classifier,
 )
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -57,6 +56,9 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     """Input checks, training and inference of a network onto the sphere."""
 
     _doc_link_module = "sphereskl"
+
+    # Whether something is fitted on held-out rows when training is over.
+    _calibrates = False
 
     _parameter_constraints = {
         "backbone": [
@@ -179,6 +181,16 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             raise ValueError("sample_weight is zero for every row; at least one must be positive.")
         return weight
 
+    def _check_validation(self, X_val, y_val):
+        """Return (X, target, weight) of the rows to judge by, or None if there are none."""
+        if (X_val is None) != (y_val is None):
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"X_val and y_val belong together, but {missing} is None.")
+        if X_val is None:
+            return None
+        X_val, y_val = self._check_rows(X_val, y_val, reset=False)
+        return X_val, self._encode(y_val, "y_val"), np.ones(len(X_val))
+
     def _fit_network(self, X, target, weight, validation, *, fresh, partial=False):
         """Build the network unless there is one, train it, and calibrate it.
 
@@ -186,7 +198,7 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         ----------
         X : ndarray
             Validated samples.
-        target : ndarray of shape (n_samples,)
+        target : ndarray of shape (n_samples,) or (n_samples, n_targets)
             Encoded targets.
         weight : ndarray of shape (n_samples,)
             Row weights. Rows of weight 0 are left out altogether.
@@ -202,7 +214,7 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         seed = self._seed()
         keys = row_keys(X, seed)
         held_out = np.zeros(len(X), dtype=bool)
-        if validation is None and not partial:
+        if validation is None and not partial and (self._calibrates or self.early_stopping):
             held_out = self._hold_out(keys, target)
         kept = ~held_out
         if fresh:
@@ -230,10 +242,13 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _hold_out(self, keys, target):
         """Choose the rows that judge the model; none if they would be too few to do so."""
-        strata = target if is_classifier(self) else np.zeros(len(target), dtype=np.int64)
-        held_out = hold_out(keys, strata, self.validation_fraction)
+        held_out = hold_out(keys, self._strata(target), self.validation_fraction)
         enough = len(np.unique(keys[held_out])) >= _MIN_HELD_OUT
         return held_out if enough else np.zeros_like(held_out)
+
+    def _strata(self, target):
+        """Return the stratum of every row, of which the held-out rows hold an even share."""
+        return np.zeros(len(target), dtype=np.int64)
 
     def _calibrate(self, data, n_distinct):
         """Fit on rows, `n_distinct` of them no copies, what the network does not learn."""

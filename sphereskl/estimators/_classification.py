@@ -16,6 +16,8 @@ from ._input import check_samples
 class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
     """Labels, fitting and prediction of a classifier that reads classes off angles."""
 
+    _calibrates = True
+
     _parameter_constraints = {
         **BaseSphereEstimator._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
@@ -50,9 +52,9 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         """
         with self._unchanged_on_error():
             fresh = not (self.warm_start and hasattr(self, "net_"))
-            X, y = check_samples(self, X, y, reset=fresh)
-            check_classification_targets(y)
-            self._set_classes(np.unique(y), fresh)
+            given = y
+            X, y = self._check_rows(X, y, reset=fresh)
+            self._set_classes(self._labels(y, given), fresh)
             validation = self._check_validation(X_val, y_val)
             self._fit_rows(X, y, sample_weight, validation, fresh=fresh)
         return self
@@ -86,8 +88,7 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
                     "class_weight='balanced' needs all labels at once, which partial_fit does not "
                     "see; pass a dictionary of weights."
                 )
-            X, y = check_samples(self, X, y, reset=fresh)
-            check_classification_targets(y)
+            X, y = self._check_rows(X, y, reset=fresh)
             if classes is not None:
                 self._set_classes(np.unique(column_or_1d(classes)), fresh)
             self._fit_rows(X, y, sample_weight, None, fresh=fresh, partial=True)
@@ -151,6 +152,10 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         both = self._infer(X, "cosines_and_norm").astype(np.float64)
         return both[:, :-1], both[:, -1:]
 
+    def _labels(self, y, given):
+        """Return the classes in order, given `y` as an array and as the user passed it."""
+        return np.unique(y)
+
     def _set_classes(self, classes, fresh):
         if not fresh:
             if not np.array_equal(classes, self.classes_):
@@ -166,6 +171,11 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
             )
         self.classes_ = classes
 
+    def _check_rows(self, X, y, *, reset):
+        X, y = check_samples(self, X, y, reset=reset)
+        check_classification_targets(y)
+        return X, y
+
     def _encode(self, y, name):
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
@@ -173,17 +183,8 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
                 f"{name} has the labels {unknown.tolist()}, which are not among the classes "
                 f"{self.classes_.tolist()}; name all labels when fitting starts."
             )
-        return np.searchsorted(self.classes_, y).astype(np.int64)
-
-    def _check_validation(self, X_val, y_val):
-        if (X_val is None) != (y_val is None):
-            missing = "X_val" if X_val is None else "y_val"
-            raise ValueError(f"X_val and y_val belong together, but {missing} is None.")
-        if X_val is None:
-            return None
-        X_val, y_val = check_samples(self, X_val, y_val, reset=False)
-        target = self._encode(y_val, "y_val")
-        return X_val, target, np.ones(len(target))
+        order = np.argsort(self.classes_)
+        return order[np.searchsorted(self.classes_, y, sorter=order)].astype(np.int64)
 
     def _fit_rows(self, X, y, sample_weight, validation, *, fresh, partial=False):
         target = self._encode(y, "y")
@@ -210,6 +211,9 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         if any(weight < 0 for weight in given.values()):
             raise ValueError(f"class_weight must not be negative, got {given}.")
         return np.array([given.get(label, 1.0) for label in self.classes_.tolist()])
+
+    def _strata(self, target):
+        return target
 
     def _calibrate(self, data, n_distinct):
         logits = infer(self.module_, data.X, device=self.device_)

@@ -74,7 +74,41 @@ def build_backbone(backbone, input_shape, embedding_dim):
     return backbone.build(input_shape, embedding_dim)
 
 
-def output_width(backbone, input_shape):
+def sized_backbone(backbone, input_shape, embedding_dim):
+    """Build a network and find out how wide its output is.
+
+    Parameters
+    ----------
+    backbone : str, configuration, nn.Module or callable
+        See the estimators.
+    input_shape : tuple of int
+        Shape of one encoded sample.
+    embedding_dim : int or None
+        Width that the output must have; ``None`` leaves it to the network.
+
+    Returns
+    -------
+    backbone : nn.Module
+        The network.
+    width : int
+        Width of its output.
+
+    Raises
+    ------
+    ValueError
+        If a network that the user brought has another width.
+    """
+    network = build_backbone(backbone, input_shape, embedding_dim)
+    width = _output_width(network, input_shape)
+    if embedding_dim not in (None, width):
+        raise ValueError(
+            f"embedding_dim is {embedding_dim}, but backbone returns rows of width {width}; make "
+            "them agree, or leave embedding_dim='auto'."
+        )
+    return network, width
+
+
+def _output_width(backbone, input_shape):
     """Width of what a network returns, found by asking it.
 
     Raises

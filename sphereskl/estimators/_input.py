@@ -8,7 +8,7 @@ from ..preprocessing import ImageEncoder, TableEncoder, infer_sample_shape
 from ._components import is_own_network
 
 
-def check_samples(estimator, X, y, *, reset):
+def check_samples(estimator, X, y, *, reset, **options):
     """Validate samples, and labels unless `y` is "no_validation".
 
     Parameters
@@ -20,11 +20,14 @@ def check_samples(estimator, X, y, *, reset):
         As the user passed them: arrays, data frames or torch tensors.
     reset : bool
         Whether to set these attributes or to compare with them.
+    **options
+        What scikit-learn's `check_X_y` shall accept as `y`.
 
     Returns
     -------
     X or (X, y) : ndarray
-        Samples of float64, float32 or, for images, uint8; labels of one dimension.
+        Samples of float64, float32 or, for images, uint8; `y` as `options` say, by default
+        of one dimension.
 
     Raises
     ------
@@ -41,7 +44,13 @@ def check_samples(estimator, X, y, *, reset):
         )
     kept = (np.uint8,) if ndim > 2 or estimator.input_shape is not None else ()
     checked = validate_data(
-        estimator, X, y, reset=reset, dtype=(np.float64, np.float32, *kept), allow_nd=True
+        estimator,
+        X,
+        y,
+        reset=reset,
+        dtype=(np.float64, np.float32, *kept),
+        allow_nd=True,
+        **options,
     )
     shape = (checked[0] if isinstance(checked, tuple) else checked).shape[1:]
     if reset:

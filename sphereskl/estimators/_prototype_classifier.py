@@ -6,13 +6,7 @@ from ..nn import LOSSES, EmbeddingModel, separating_scale
 from ..training import Criterion
 from ._base import Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
-from ._components import (
-    as_vectors,
-    build_backbone,
-    is_own_network,
-    output_width,
-    resolve_prototypes,
-)
+from ._components import as_vectors, is_own_network, resolve_prototypes, sized_backbone
 
 _PLACEMENTS = (
     "antipodal",
@@ -252,17 +246,9 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         self.verbose = verbose
 
     def _make_model(self, input_shape, seed):
-        dim = self._requested_dim()
-        backbone = build_backbone(self.backbone, input_shape, dim)
-        width = output_width(backbone, input_shape)
-        if dim is not None and width != dim:
-            raise ValueError(
-                f"embedding_dim is {dim}, but backbone returns rows of width {width}; make them "
-                "agree, or leave embedding_dim='auto'."
-            )
-        return self._assemble(
-            backbone, resolve_prototypes(self.prototypes, self.classes_, width, seed)
-        )
+        backbone, width = sized_backbone(self.backbone, input_shape, self._requested_dim())
+        prototypes = resolve_prototypes(self.prototypes, self.classes_, width, seed)
+        return self._assemble(backbone, prototypes)
 
     def _assemble(self, backbone, prototypes):
         """Put backbone and prototypes together as the parameters say."""

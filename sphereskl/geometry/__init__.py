@@ -1,5 +1,6 @@
 """Pure functions on the unit sphere: maps, separation measures and placement of prototypes."""
 
+from ._arc import arc
 from ._assignment import assign_prototypes, assign_semantically
 from ._bounds import lower_bound
 from ._closed_form import orthonormal, orthoplex, polygon, simplex
@@ -21,6 +22,7 @@ __all__ = [
     "PlacementReport",
     "alignment",
     "angle",
+    "arc",
     "assign_prototypes",
     "assign_semantically",
     "closest_pair",

@@ -1,6 +1,19 @@
 """What users bring, turned into tensors."""
 
+from ._arc import from_cosines, resolve_bounds, to_cosines
 from ._images import ImageEncoder, channels_last, infer_sample_shape
+from ._paired_targets import join_targets, split_targets, targets_form
 from ._tables import TableEncoder
 
-__all__ = ["ImageEncoder", "TableEncoder", "channels_last", "infer_sample_shape"]
+__all__ = [
+    "ImageEncoder",
+    "TableEncoder",
+    "channels_last",
+    "from_cosines",
+    "infer_sample_shape",
+    "join_targets",
+    "resolve_bounds",
+    "split_targets",
+    "targets_form",
+    "to_cosines",
+]

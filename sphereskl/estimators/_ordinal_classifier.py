@@ -1,0 +1,335 @@
+"""Classes in an order: prototypes on the arc from the lowest to the highest."""
+
+import warnings
+
+import numpy as np
+import torch
+
+from ..geometry import arc
+from ..nn import EmbeddingModel, ordinal_cost, separating_scale, soft_cross_entropy
+from ..training import Criterion
+from ._base import Interval, Real, StrOptions
+from ._classification import BaseSphereClassifier
+from ._components import is_own_network, sized_backbone
+
+# Dimension of the embedding: two tell classes apart, the rest make training easier.
+_EMBEDDING_DIM = 64
+
+
+class HypersphericalOrdinalClassifier(BaseSphereClassifier):
+    """Classifier of ordered classes, whose prototypes follow each other on an arc.
+
+    The lowest class stands at one pole of the sphere, the highest at the other, the rest at
+    equal angles in between: a sample between two classes is near both, and a confusion of
+    neighbours costs less than one of extremes.
+
+    Parameters
+    ----------
+    backbone : {"auto", "mlp", "convnet"}, configuration, nn.Module or callable, \
+            default="auto"
+        The network below the sphere. "auto" is `sphereskl.MLP` for tables and
+        `sphereskl.ConvNet` for images; pass an instance of either to set or tune its
+        options (``backbone=MLP(dropout=0.3)``, ``backbone__dropout`` in a grid). An
+        `nn.Module` is copied, so that one that was trained before stays as it is; a
+        callable is given the shape of one sample and returns a module. Both see the
+        numbers of `X` as they are; with the others, columns and channels are standardised
+        (and columns clipped at 4 standard deviations).
+    embedding_dim : int or "auto", default="auto"
+        Dimension of the embedding, at least 2. "auto" is 64, or what a given network has.
+    categories : "auto" or array-like of shape (n_classes,), default="auto"
+        All labels from the lowest to the highest. "auto" takes the order of an ordered
+        categorical column, and else sorts the labels.
+    cost : {"squared", "absolute", "log"}, array-like of shape (n_classes, n_classes) or \
+            None, default=None
+        Cost of taking one class for another. The network learns the distribution
+        ``softmax(-cost[true class])`` [1]_: "squared" and "absolute" take the difference
+        of ranks, "log" the squared difference of logarithms of the ranks 1, 2, ...; a
+        matrix has a row for every true class, in the order of `categories`. ``None``
+        learns the class alone.
+    prediction : {"argmax", "expected_rank"}, default="argmax"
+        Whether to predict the most probable class or the one nearest to the mean of the
+        ranks, weighted by their probabilities: the guess with the least expected squared
+        error, which need not be the most probable class.
+    scale : float or "learned", default="learned"
+        Multiplier of the cosines while training. The `scale_` of predicted probabilities
+        is always fitted afterwards.
+    input_shape : tuple of int, default=None
+        Shape of one image: (height, width), (channels, height, width) or (height, width,
+        channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
+        with at most 4 channels at one end are understood without it.
+    max_epochs : int, default=50
+        Passes over the training rows.
+    batch_size : int, default=128
+        Largest number of rows in a step; batches of an epoch are of even size.
+    optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
+        "sgd" has momentum 0.9. A callable such as an optimiser class is called with
+        parameter groups and ``lr``.
+    lr : float, default=2e-3
+        Highest learning rate.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up.
+    weight_decay : float, default=1e-2
+        Decay of weight matrices; biases, scale and prototypes do not decay.
+    max_grad_norm : float, default=None
+        Longest gradient; longer ones are shortened to it.
+    early_stopping : bool, default=False
+        Whether to stop once the loss on held-out rows has not improved for
+        `n_iter_no_change` epochs, and to go back to the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the training rows in [0, 1), stratified, held out to fit `scale_` and to
+        stop early; copies of a row stay together. With 0, or if they would be fewer than
+        ten distinct rows, the training rows serve, and probabilities tend to be overconfident.
+    n_iter_no_change : int, default=10
+        Epochs to wait for an improvement.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes in the loss, by label; "balanced" makes every class count
+        the same.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit's network.
+    callbacks : list of skorch callbacks, default=None
+        Hear of training as skorch callbacks do, and may stop it.
+    device : str or torch.device, default="auto"
+        Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
+        computes on one core, so that it is the same in a notebook and in the workers of a
+        search.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, held-out rows, order of rows and dropout. The same integer
+        gives the same model on the same kind of device, whatever ``n_jobs`` and the
+        backend of joblib. Global random states are neither read nor changed.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels from the lowest to the highest.
+    n_classes_ : int
+        Number of classes.
+    prototypes_ : ndarray of shape (n_classes, embedding_dim)
+        Unit directions of the classes, in the order of `classes_`.
+    scale_ : float
+        Scale that makes the probabilities of held-out rows most likely.
+    embedding_dim_ : int
+        Dimension of the embedding.
+    n_features_in_ : int
+        Number of columns of `X`; the size of its second axis for images.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if `X` had names that are all strings.
+    history_ : skorch.history.History
+        A dict for every epoch: ``train_loss``, ``train_loss_best`` (whether it is the
+        least so far), ``dur`` (seconds), and ``valid_loss``, ``valid_loss_best`` and
+        ``valid_score`` where rows were validated.
+    n_iter_ : int
+        Epochs trained.
+    loss_curve_ : list of float
+        Training loss of every epoch.
+    validation_scores_ : list of float
+        Accuracy on validation rows of every epoch, with `early_stopping` or `X_val`.
+    device_ : torch.device
+        Where the model is.
+    encoder_ : TableEncoder or ImageEncoder
+        How samples become tensors.
+    module_ : EmbeddingModel
+        The trained network.
+    net_ : EmbeddingNet
+        The skorch net that trained it.
+
+    See Also
+    --------
+    HypersphericalPrototypeClassifier : For classes without an order.
+    HypersphericalRegressor : For values whose distances are known.
+
+    Notes
+    -----
+    Only the plane of the arc tells classes apart: on the unit sphere the embedding's share
+    in it says how concentrated the probabilities are, its angle where they are centred.
+
+    References
+    ----------
+    .. [1] Diaz and Marathe (2019), "Soft Labels for Ordinal Regression", CVPR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sphereskl import HypersphericalOrdinalClassifier
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> stage = np.array(["low", "middle", "high"])[np.digitize(y, [100, 200])]
+    >>> clf = HypersphericalOrdinalClassifier(
+    ...     categories=["low", "middle", "high"], random_state=0
+    ... )
+    >>> clf.fit(X, stage).score(X, stage) > 0.6
+    True
+    >>> clf.prototypes_[:, :2].round(6) + 0.0
+    array([[-1.,  0.],
+           [ 0.,  1.],
+           [ 1.,  0.]])
+    """
+
+    _parameter_constraints = {
+        **BaseSphereClassifier._parameter_constraints,
+        "categories": [StrOptions({"auto"}), "array-like"],
+        "cost": [StrOptions({"squared", "absolute", "log"}), "array-like", None],
+        "prediction": [StrOptions({"argmax", "expected_rank"})],
+        "scale": [StrOptions({"learned"}), Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        *,
+        backbone="auto",
+        embedding_dim="auto",
+        categories="auto",
+        cost=None,
+        prediction="argmax",
+        scale="learned",
+        input_shape=None,
+        max_epochs=50,
+        batch_size=128,
+        optimizer="adamw",
+        lr=2e-3,
+        lr_schedule="one_cycle",
+        weight_decay=1e-2,
+        max_grad_norm=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        class_weight=None,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        dtype="float32",
+        random_state=None,
+        verbose=False,
+    ):
+        self.backbone = backbone
+        self.embedding_dim = embedding_dim
+        self.categories = categories
+        self.cost = cost
+        self.prediction = prediction
+        self.scale = scale
+        self.input_shape = input_shape
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def predict(self, X):
+        """Most probable label, or the one nearest to the expected rank.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels.
+        """
+        if self.prediction == "argmax":
+            return super().predict(X)
+        expected = self.predict_proba(X) @ np.arange(self.n_classes_)
+        return self.classes_[np.rint(expected).astype(np.int64)]
+
+    def _labels(self, y, given):
+        found = np.unique(y)
+        if not isinstance(self.categories, str):
+            categories = np.asarray(self.categories)
+            if categories.ndim != 1 or len(np.unique(categories)) != len(categories):
+                raise ValueError(
+                    f"categories must list every label once, from the lowest to the highest, got "
+                    f"{self.categories!r}."
+                )
+            missing = np.setdiff1d(found, categories)
+            if len(missing):
+                raise ValueError(
+                    f"y has the labels {missing.tolist()}, which are not among categories "
+                    f"{categories.tolist()}; name all labels from the lowest to the highest."
+                )
+            return categories
+        declared = _declared_order(getattr(given, "dtype", None))
+        if declared is not None:
+            return declared
+        if found.dtype.kind not in "biuf" and len(found) > 2:
+            warnings.warn(
+                f"y holds labels that are no numbers, taken in the order {found.tolist()}; pass "
+                "categories=[...] to say which is the lowest and which the highest.",
+                stacklevel=5,
+            )
+        return found
+
+    def _make_model(self, input_shape, seed):
+        dim = self.embedding_dim
+        if dim == "auto":
+            dim = None if is_own_network(self.backbone) else _EMBEDDING_DIM
+        backbone, width = sized_backbone(self.backbone, input_shape, dim)
+        return self._assemble(backbone, arc(self.n_classes_, width))
+
+    def _assemble(self, backbone, prototypes):
+        """Put backbone and prototypes together as the parameters say."""
+        learned = self.scale == "learned"
+        return EmbeddingModel(
+            backbone,
+            prototypes,
+            scale=separating_scale(len(prototypes)) if learned else self.scale,
+            learn_scale=learned,
+        )
+
+    def _make_criterion(self):
+        return Criterion(soft_cross_entropy, uses_scale=True, soft_labels=self._soft_labels())
+
+    def _soft_labels(self):
+        """Distribution that the network learns for every class."""
+        n_classes = self.n_classes_
+        if self.cost is None:
+            return torch.eye(n_classes)
+        if isinstance(self.cost, str):
+            return torch.softmax(-ordinal_cost(n_classes, self.cost), dim=1)
+        cost = np.asarray(self.cost, dtype=np.float64)
+        if cost.shape != (n_classes, n_classes) or not np.isfinite(cost).all():
+            raise ValueError(
+                f"cost must be a finite matrix of shape ({n_classes}, {n_classes}), a row for "
+                f"every true class in order, got shape {cost.shape}."
+            )
+        if (cost.min(axis=1) < cost.diagonal()).any():
+            row = int((cost.diagonal() - cost.min(axis=1)).argmax())
+            raise ValueError(
+                f"cost must be least on the diagonal, but row {row}, {cost[row].tolist()}, has a "
+                "mistake cheaper than the truth."
+            )
+        return torch.softmax(-torch.from_numpy(cost), dim=1)
+
+    def _expected_scale(self):
+        return self.module_.scale.item()
+
+
+def _declared_order(dtype):
+    """Return the categories of a dtype that has them in order, None for any other dtype."""
+    categories = getattr(dtype, "categories", None)
+    kind = type(dtype).__name__
+    if kind == "Enum":  # polars: ordered by definition
+        return np.asarray(categories)
+    if kind not in ("Categorical", "CategoricalDtype"):
+        return None
+    if not getattr(dtype, "ordered", False):
+        raise ValueError(
+            "y is categorical without an order; pass categories=[...] from the lowest to the "
+            "highest, or make it an ordered categorical."
+        )
+    return np.asarray(categories)

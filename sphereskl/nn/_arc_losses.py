@@ -1,0 +1,161 @@
+"""Losses of regression: how far a cosine is from the cosine that a value asks for.
+
+Values are stretched between the two poles of an axis: the target of a row is the cosine
+its embedding should have with the upper pole. As for classes, every loss is the mean over
+rows of ``weight * loss``.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+# Errors beyond this part of a cosine, 5 % of the range, count in proportion.
+_HUBER_DELTA = 0.1
+
+
+def squared_error(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Squared difference of cosines; its expectation is least at the conditional mean.
+
+    Parameters
+    ----------
+    cosines : Tensor of shape (n_samples, n_targets)
+        Cosine of every embedding with the upper pole of every target.
+    target : Tensor of shape (n_samples, n_targets)
+        Cosines asked for, in [-1, 1].
+    weight : Tensor of shape (n_samples,), default=None
+        Row weights; ``None`` stands for ones.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        Mean of ``weight (target - cos)^2``, in [0, 4] for unit weights.
+
+    Notes
+    -----
+    With respect to the angle the gradient is ``2 (target - cos) sin(theta)``: it vanishes
+    at both poles, which is what keeps predictions within the bounds. Mettes et al. sum
+    over the batch instead of taking the mean.
+
+    References
+    ----------
+    .. [1] Mettes, van der Pol and Snoek (2019), "Hyperspherical Prototype Networks",
+       NeurIPS, section 3.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import squared_error
+    >>> squared_error(torch.tensor([[0.5]]), torch.tensor([[1.0]]))
+    tensor(0.2500)
+    """
+    return _weighted_mean((target - cosines).square(), weight)
+
+
+def absolute_error(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Absolute difference of cosines; its expectation is least at the conditional median.
+
+    Parameters
+    ----------
+    cosines : Tensor of shape (n_samples, n_targets)
+        Cosine of every embedding with the upper pole of every target.
+    target : Tensor of shape (n_samples, n_targets)
+        Cosines asked for, in [-1, 1].
+    weight : Tensor of shape (n_samples,), default=None
+        Row weights; ``None`` stands for ones.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        Mean of ``weight |target - cos|``, in [0, 2] for unit weights.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import absolute_error
+    >>> absolute_error(torch.tensor([[0.5]]), torch.tensor([[1.0]]))
+    tensor(0.5000)
+    """
+    return _weighted_mean((target - cosines).abs(), weight)
+
+
+def huber(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Squared for small, absolute for large differences of cosines.
+
+    Parameters
+    ----------
+    cosines : Tensor of shape (n_samples, n_targets)
+        Cosine of every embedding with the upper pole of every target.
+    target : Tensor of shape (n_samples, n_targets)
+        Cosines asked for, in [-1, 1].
+    weight : Tensor of shape (n_samples,), default=None
+        Row weights; ``None`` stands for ones.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        Mean of ``weight * h(target - cos)`` with ``h(e) = e^2 / 2`` up to ``|e| = 0.1``
+        (5 % of the range between the bounds) and ``0.1 (|e| - 0.05)`` beyond.
+
+    References
+    ----------
+    .. [1] Huber (1964), "Robust Estimation of a Location Parameter", Annals of
+       Mathematical Statistics 35.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import huber
+    >>> huber(torch.tensor([[0.5]]), torch.tensor([[1.0]]))
+    tensor(0.0450)
+    """
+    each = torch.nn.functional.huber_loss(cosines, target, reduction="none", delta=_HUBER_DELTA)
+    return _weighted_mean(each, weight)
+
+
+def pinball(
+    cosines: Tensor, target: Tensor, weight: Tensor | None = None, *, quantile: float = 0.5
+) -> Tensor:
+    """Tilted absolute difference; its expectation is least at a conditional quantile.
+
+    Parameters
+    ----------
+    cosines : Tensor of shape (n_samples, n_targets)
+        Cosine of every embedding with the upper pole of every target.
+    target : Tensor of shape (n_samples, n_targets)
+        Cosines asked for, in [-1, 1].
+    weight : Tensor of shape (n_samples,), default=None
+        Row weights; ``None`` stands for ones.
+    quantile : float, default=0.5
+        Which quantile, in (0, 1).
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        Mean of ``weight * max(quantile e, (quantile - 1) e)`` with ``e = target - cos``.
+
+    References
+    ----------
+    .. [1] Koenker and Bassett (1978), "Regression Quantiles", Econometrica 46.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import pinball
+    >>> pinball(torch.tensor([[0.5]]), torch.tensor([[1.0]]), quantile=0.9)
+    tensor(0.4500)
+    """
+    error = target - cosines
+    return _weighted_mean(torch.maximum(quantile * error, (quantile - 1) * error), weight)
+
+
+ARC_LOSSES: dict[str, Callable[..., Tensor]] = {
+    "absolute": absolute_error,
+    "huber": huber,
+    "quantile": pinball,
+    "squared": squared_error,
+}
+
+
+def _weighted_mean(losses: Tensor, weight: Tensor | None) -> Tensor:
+    return losses.mean() if weight is None else (losses * weight[:, None]).mean()
