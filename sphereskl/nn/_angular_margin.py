@@ -57,11 +57,12 @@ def unrolled_angular(theta: Tensor, operator: str = "cosine", k: float = 0.3) ->
 
 
 class AngularMarginLoss(nn.Module):
-    r"""Cross-entropy of angles, with margins that the target has to exceed the others by.
+    """Cross-entropy of angles, with margins that the target has to exceed the others by.
 
-    The logits are ``scale * g(theta_j)``; while training, the target's is
+    The logits are ``scale * g(theta_j)``. In the loss, and nowhere else, the target's is
     ``scale * (psi(m theta_y + a) - b)`` with a multiplicative margin m, an angular margin a
-    and a cosine margin b. psi is g continued beyond pi, see `unrolled_angular`.
+    and a cosine margin b; the others are ``scale * psi(theta_j / d)`` with a divisive margin
+    d. psi is g continued beyond pi, see `unrolled_angular`.
 
     Parameters
     ----------
@@ -104,9 +105,9 @@ class AngularMarginLoss(nn.Module):
     -----
     With ``margin_grad="detach"`` the value of the loss is the same, and its gradient with
     respect to ``g(theta_j)`` is ``scale (p_j - 1[j = y])`` with the probabilities p of the
-    logits *with* margin. Under ``"full"``, the target's is multiplied by
-    ``psi'(m theta_y + a) m / g'(theta_y)``. The gradient with respect to the norm is exact
-    either way.
+    logits *with* margin. Under ``"full"`` the target's is multiplied by
+    ``r = m psi'(m theta_y + a) / g'(theta_y)``, or ``(lambda + r) / (1 + lambda)`` with
+    annealing. The gradient with respect to the norm is exact either way.
 
     Deviations from the papers: the programs of ArcFace replace cos(theta + a) beyond pi by
     ``cos(theta) - a sin(a)``, which jumps there, where psi is continuous. The constant that
