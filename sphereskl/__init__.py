@@ -1,8 +1,24 @@
 """Hyperspherical deep learning for scikit-learn users."""
 
-from .estimators import HypersphericalPrototypeClassifier, load, save
+from .estimators import (
+    HypersphericalMultiTask,
+    HypersphericalOrdinalClassifier,
+    HypersphericalPrototypeClassifier,
+    HypersphericalRegressor,
+    load,
+    save,
+)
 from .nn import MLP, ConvNet
 
 __version__ = "0.1.0"
 
-__all__ = ["MLP", "ConvNet", "HypersphericalPrototypeClassifier", "load", "save"]
+__all__ = [
+    "MLP",
+    "ConvNet",
+    "HypersphericalMultiTask",
+    "HypersphericalOrdinalClassifier",
+    "HypersphericalPrototypeClassifier",
+    "HypersphericalRegressor",
+    "load",
+    "save",
+]

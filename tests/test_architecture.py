@@ -24,7 +24,7 @@ FOREIGN = {
     "geometry": {"joblib", "numpy", "scipy", "torch", "tqdm"},
     "nn": {"torch", "numpy"},
     "training": {"numpy", "torch", "skorch", "tqdm", "safetensors"},
-    "preprocessing": {"numpy", "torch", "sklearn", "scipy"},
+    "preprocessing": {"numpy", "pandas", "polars", "torch", "sklearn", "scipy"},
     "estimators": {"numpy", "safetensors", "scipy", "sklearn", "skorch", "torch"},
     "display": {"numpy", "sklearn", "scipy", "matplotlib"},
 }

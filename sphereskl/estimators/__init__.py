@@ -1,7 +1,16 @@
 """The scikit-learn face of the package."""
 
+from ._multi_task import HypersphericalMultiTask
+from ._ordinal_classifier import HypersphericalOrdinalClassifier
 from ._persistence import load, save
 from ._prototype_classifier import HypersphericalPrototypeClassifier
 from ._regressor import HypersphericalRegressor
 
-__all__ = ["HypersphericalPrototypeClassifier", "HypersphericalRegressor", "load", "save"]
+__all__ = [
+    "HypersphericalMultiTask",
+    "HypersphericalOrdinalClassifier",
+    "HypersphericalPrototypeClassifier",
+    "HypersphericalRegressor",
+    "load",
+    "save",
+]

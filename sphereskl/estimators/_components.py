@@ -14,6 +14,19 @@ from ..training import one_thread
 
 BACKBONES = {"mlp": MLP, "convnet": ConvNet}
 
+# Methods of `place_prototypes` that estimators offer by name.
+PLACEMENTS = (
+    "antipodal",
+    "polygon",
+    "simplex",
+    "orthoplex",
+    "orthonormal",
+    "separated",
+    "uniform",
+    "code",
+    "random",
+)
+
 
 def is_own_network(backbone):
     """Tell whether the user brought a network, not the description of one."""

@@ -1,14 +1,16 @@
 """A class and a value from one network and one sphere."""
 
+from collections.abc import Mapping
+
 import numpy as np
-import torch
 from scipy.special import softmax
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_consistent_length
 
 from ..nn import JointModel, fit_scale, joint_loss, separating_scale
 from ..preprocessing import (
     from_cosines,
+    is_known,
     join_targets,
     resolve_bounds,
     split_targets,
@@ -17,11 +19,13 @@ from ..preprocessing import (
 )
 from ..training import Criterion, infer
 from ._base import BaseSphereEstimator, Interval, Real, StrOptions, _fit_context
-from ._components import build_backbone, is_own_network, output_width, resolve_prototypes
+from ._components import PLACEMENTS, is_own_network, resolve_prototypes, sized_backbone
 from ._input import check_samples
 
 _CLASS_LOSSES = ("cross_entropy", "squared_cosine", "cosine")
+# As in HypersphericalPrototypeClassifier by default.
 _LABEL_SMOOTHING = 0.1
+_CLASS_DIM = 64
 
 
 class HypersphericalMultiTask(BaseSphereEstimator):
@@ -175,7 +179,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
 
     _parameter_constraints = {
         **BaseSphereEstimator._parameter_constraints,
-        "prototypes": [StrOptions({"auto"}), "array-like"],
+        "prototypes": [StrOptions({"auto", *PLACEMENTS}), "array-like", Mapping],
         "loss": [StrOptions(set(_CLASS_LOSSES))],
         "bounds": [StrOptions({"minmax"}), "array-like"],
         "task_weight": [Interval(Real, 0, 1, closed="both")],
@@ -239,84 +243,185 @@ class HypersphericalMultiTask(BaseSphereEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
-        """Train the network."""
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples: numbers without gaps in an array, a data frame or a torch tensor;
+            images as the class documentation says.
+        y : DataFrame with 2 columns, array-like of shape (n_samples, 2) or pair of array-like
+            Classes first, values second. A missing one is None, NaN or NA; rows that lack
+            both are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss. A row of weight 0 is always left out.
+        X_val, y_val : array-like, default=None
+            Rows to judge the model by, instead of a part of `X`. Not trained on.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator. A failing fit leaves it as it was.
+        """
         with self._unchanged_on_error():
             fresh = not (self.warm_start and hasattr(self, "net_"))
-            X, pairs = self._check_rows(X, y, reset=fresh)
-            weight = self._check_weight(sample_weight, X)
-            labels, values = pairs
-            known = np.array([label is not None for label in labels])
+            given = y
+            X, y = self._check_rows(X, y, reset=fresh)
+            labels, values = y
+            known, measured = is_known(labels), ~np.isnan(values)
+            weight = self._check_weight(sample_weight, X) * (known | measured)
             if fresh:
-                self.classes_ = np.unique(labels[known].tolist())
-                counted = values[(weight > 0) & ~np.isnan(values)]
-                self.bounds_ = resolve_bounds(self.bounds, 0.0, counted[:, None])
-                self._y_form = targets_form(y)
-            target = self._encode(pairs, "y")
-            weight = weight * (known | ~np.isnan(values))
+                self._set_targets(labels[known & (weight > 0)], values[measured & (weight > 0)])
+                self._y_form = targets_form(given)
             validation = self._check_validation(X_val, y_val)
-            self._fit_network(X, target, weight, validation, fresh=fresh)
+            self._fit_network(X, self._encode(y, "y"), weight, validation, fresh=fresh)
         return self
 
     def predict(self, X):
-        """Class and value of every sample."""
-        cosines = self._cosines(X)
-        return join_targets(*self._read(cosines), self._y_form)
+        """Class and value of every sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        y : DataFrame, ndarray of shape (n_samples, 2) or pair of ndarray
+            Classes and values, in the form of the `y` that was fitted.
+        """
+        return join_targets(*self._read(X), self._y_form)
 
     def predict_class(self, X):
-        return self._read(self._cosines(X))[0]
+        """Label of the nearest prototype.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        y_class : ndarray of shape (n_samples,)
+            Labels.
+        """
+        return self._read(X)[0]
 
     def predict_value(self, X):
-        return self._read(self._cosines(X))[1]
+        """Value at the place of every sample between the poles.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        y_value : ndarray of shape (n_samples,), float64
+            Values within ``bounds_``.
+        """
+        return self._read(X)[1]
 
     def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), float64
+            ``softmax(scale_ * cosines)``.
+        """
         return softmax(self.scale_ * self._cosines(X)[:, 1:], axis=1)
 
     def score(self, X, y, sample_weight=None):
-        """Mean of the accuracy of the classes and the R2 of the values."""
-        check_is_fitted(self)
-        labels, values = split_targets(y)
-        label, value = self._read(self._cosines(X))
-        known = np.array([given is not None for given in labels])
-        there = ~np.isnan(values)
-        weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight)
-        accuracy = accuracy_score(labels[known].tolist(), label[known], sample_weight=weight[known])
-        r2 = r2_score(values[there], value[there], sample_weight=weight[there])
-        return (accuracy + r2) / 2
+        """Mean of two scores: accuracy of the classes and R2 of the values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+        y : DataFrame with 2 columns, array-like of shape (n_samples, 2) or pair of array-like
+            True classes and values. Missing ones are not counted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            At most 1. It does not depend on `task_weight`, so that a search can choose it.
+        """
+        label, value = self._read(X)
+        true_label, true_value = split_targets(y)
+        known, measured = is_known(true_label), ~np.isnan(true_value)
+        weight = np.ones(len(label)) if sample_weight is None else np.asarray(sample_weight)
+        hits = label[known] == true_label[known]
+        r2 = r2_score(true_value[measured], value[measured], sample_weight=weight[measured])
+        return float(np.average(hits, weights=weight[known]) + r2) / 2
+
+    def _set_targets(self, labels, values):
+        self.classes_ = np.unique(labels.tolist())
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes, but the classes in y are "
+                f"{self.classes_.tolist()}."
+            )
+        if not len(values):
+            raise ValueError(
+                "y holds no value in any row; without values use HypersphericalPrototypeClassifier."
+            )
+        self.bounds_ = resolve_bounds(self.bounds, 0.0, values[:, None])
 
     def _cosines(self, X):
         return self._infer(X, "cosines").astype(np.float64)
 
-    def _read(self, cosines):
+    def _read(self, X):
+        """Return label and value of every sample."""
+        cosines = self._cosines(X)
         label = self.classes_[cosines[:, 1:].argmax(axis=1)]
         return label, from_cosines(cosines[:, :1], self.bounds_)[:, 0]
 
     def _check_rows(self, X, y, *, reset):
-        X = check_samples(self, X, "no_validation", reset=reset)
-        pairs = split_targets(y)
-        check_consistent_length(X, *pairs)
-        return X, pairs
+        X, y = check_samples(self, X, "no_validation", reset=reset), split_targets(y)
+        check_consistent_length(X, *y)
+        return X, y
 
     def _encode(self, y, name):
         labels, values = y
-        known = np.array([label is not None for label in labels])
-        target = np.full((len(labels), 2), -1.0)
-        target[known, 0] = np.searchsorted(self.classes_, np.array(labels[known].tolist()))
-        target[:, 1] = to_cosines(values[:, None], self.bounds_)[:, 0]
-        return target.astype(self.dtype)
+        known = is_known(labels)
+        unknown = sorted(set(labels[known].tolist()) - set(self.classes_.tolist()))
+        if unknown:
+            raise ValueError(
+                f"{name} has the labels {unknown}, which are not among the classes "
+                f"{self.classes_.tolist()}."
+            )
+        code = np.full(len(labels), -1)
+        code[known] = np.searchsorted(self.classes_, np.array(labels[known].tolist()))
+        cosine = to_cosines(values[:, None], self.bounds_)[:, 0]
+        return np.stack([code, cosine], axis=1).astype(self.dtype)
 
     def _strata(self, target):
-        return (target[:, 0] + 1).astype(np.int64)
+        return target[:, 0].astype(np.int64) + 1
 
     def _make_model(self, input_shape, seed):
         dim = self.embedding_dim
         if dim == "auto":
-            dim = None if is_own_network(self.backbone) else max(65, len(self.classes_) + 1)
-        backbone = build_backbone(self.backbone, input_shape, dim)
-        width = output_width(backbone, input_shape)
+            own = is_own_network(self.backbone)
+            dim = None if own else max(_CLASS_DIM, len(self.classes_)) + 1
+        backbone, width = sized_backbone(self.backbone, input_shape, dim)
+        if width < 3:
+            raise ValueError(
+                f"embedding_dim must be at least 3, got {width}: one axis for the value and two "
+                "for the classes."
+            )
         prototypes = resolve_prototypes(self.prototypes, self.classes_, width - 1, seed)
         return self._assemble(backbone, prototypes)
 
     def _assemble(self, backbone, prototypes):
+        """Put backbone and prototypes together as the parameters say."""
         return JointModel(
             backbone,
             prototypes,
@@ -337,14 +442,24 @@ class HypersphericalMultiTask(BaseSphereEstimator):
     def _calibrate(self, data, n_distinct):
         code = data.target[:, 0].cpu().long()
         known = code >= 0
+        if not known.any():
+            # All held-out rows lack a class: nothing speaks against the scale of training.
+            self.scale_ = self.module_.scale.item()
+            return
         cosines = infer(self.module_, data.X, device=self.device_)[known, 1:]
         weight = None if data.weight is None else data.weight.cpu()[known]
-        trained = self.loss == "cross_entropy"
-        expected = self.module_.scale.item() if trained else separating_scale(len(self.classes_))
-        self.scale_ = fit_scale(cosines, code[known], weight, expected=expected)
+        self.scale_ = fit_scale(
+            cosines,
+            code[known],
+            weight,
+            expected=self.module_.scale.item(),
+            n_distinct=min(n_distinct, int(known.sum())),
+        )
 
     @staticmethod
     def _score_function(cosines, target, weight):
+        """Accuracy where the class is known."""
         known = target[:, 0] >= 0
-        hits = (cosines[:, 1:].argmax(dim=1) == target[:, 0])[known].to(cosines)
-        return hits.mean()
+        share = known.to(cosines) if weight is None else known.to(cosines) * weight
+        hits = (cosines[:, 1:].argmax(dim=1) == target[:, 0]).to(cosines)
+        return (share * hits).sum() / share.sum().clamp_min(1e-12)

@@ -162,10 +162,8 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
     ... )
     >>> clf.fit(X, stage).score(X, stage) > 0.6
     True
-    >>> clf.prototypes_[:, :2].round(6) + 0.0
-    array([[-1.,  0.],
-           [ 0.,  1.],
-           [ 1.,  0.]])
+    >>> clf.prototypes_[:, :2].round(3).tolist()
+    [[-1.0, 0.0], [-0.0, 1.0], [1.0, 0.0]]
     """
 
     _parameter_constraints = {

@@ -15,6 +15,17 @@ from ._components import as_vectors, build_backbone
 from ._input import make_encoder
 
 _FORMAT = 1
+# Attributes that fitting sets beside the network and the encoder; an estimator has some.
+_FITTED = (
+    "n_features_in_",
+    "feature_names_in_",
+    "_sample_shape",
+    "classes_",
+    "scale_",
+    "bounds_",
+    "_y_is_2d",
+    "_y_form",
+)
 
 
 def save(estimator, path):
@@ -65,7 +76,7 @@ def save(estimator, path):
     }
     fitted = {
         name: _encode(name, getattr(estimator, name), estimator, tensors)
-        for name in ("classes_", "n_features_in_", "feature_names_in_", "scale_", "_sample_shape")
+        for name in _FITTED
         if hasattr(estimator, name)
     }
     header = {
@@ -75,6 +86,7 @@ def save(estimator, path):
         "code": code,
         "encoder": encoder,
         "fitted": fitted,
+        "embedding_dim": estimator.embedding_dim_,
         "history": [
             {name: value for name, value in epoch.items() if name != "batches"}
             for epoch in estimator.history_
@@ -136,7 +148,7 @@ def _restore_network(estimator, header, tensors):
     prototypes = state["_prototypes"]
     with seeded(0):
         shape = estimator.encoder_.output_shape_
-        backbone = build_backbone(estimator.backbone, shape, prototypes.shape[1])
+        backbone = build_backbone(estimator.backbone, shape, header["embedding_dim"])
         model = estimator._assemble(backbone, prototypes).to(prototypes.dtype)
     model.load_state_dict(state)
     estimator.net_ = estimator._make_net(model, seed=0).initialize()

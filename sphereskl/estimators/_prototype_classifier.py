@@ -6,19 +6,7 @@ from ..nn import LOSSES, EmbeddingModel, separating_scale
 from ..training import Criterion
 from ._base import Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
-from ._components import as_vectors, is_own_network, resolve_prototypes, sized_backbone
-
-_PLACEMENTS = (
-    "antipodal",
-    "polygon",
-    "simplex",
-    "orthoplex",
-    "orthonormal",
-    "separated",
-    "uniform",
-    "code",
-    "random",
-)
+from ._components import PLACEMENTS, as_vectors, is_own_network, resolve_prototypes, sized_backbone
 
 
 class HypersphericalPrototypeClassifier(BaseSphereClassifier):
@@ -186,7 +174,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
 
     _parameter_constraints = {
         **BaseSphereClassifier._parameter_constraints,
-        "prototypes": [StrOptions({"auto", "learned", *_PLACEMENTS}), "array-like", Mapping],
+        "prototypes": [StrOptions({"auto", "learned", *PLACEMENTS}), "array-like", Mapping],
         "loss": [StrOptions(set(LOSSES)), callable],
         "scale": [StrOptions({"learned"}), Interval(Real, 0, None, closed="neither")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..geometry import cosines, normalize
+from ..geometry import cosines
 from ._arc_losses import squared_error
 from ._embedding_model import EmbeddingModel
 from ._losses import LOSSES

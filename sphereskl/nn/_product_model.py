@@ -43,7 +43,7 @@ class ProductModel(EmbeddingModel):
                 f"block_dim must be at least 2, got {block_dim}: in one dimension the sphere is "
                 "two points, and every cosine has zero gradient there."
             )
-        poles = torch.zeros(n_targets, block_dim, dtype=torch.float64)
+        poles = torch.zeros(n_targets, block_dim)
         poles[:, 0] = 1.0
         super().__init__(backbone, poles)
 

@@ -2,7 +2,7 @@
 
 from ._arc import from_cosines, resolve_bounds, to_cosines
 from ._images import ImageEncoder, channels_last, infer_sample_shape
-from ._paired_targets import join_targets, split_targets, targets_form
+from ._paired_targets import is_known, join_targets, split_targets, targets_form
 from ._tables import TableEncoder
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "channels_last",
     "from_cosines",
     "infer_sample_shape",
+    "is_known",
     "join_targets",
     "resolve_bounds",
     "split_targets",

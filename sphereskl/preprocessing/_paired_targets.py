@@ -46,6 +46,29 @@ def split_targets(y):
     return _labels(parts[0]), _values(parts[1])
 
 
+def is_known(labels):
+    """Tell which classes are not missing.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+        From `split_targets`.
+
+    Returns
+    -------
+    known : ndarray of shape (n_samples,), bool
+        False where the label is None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.preprocessing import is_known
+    >>> is_known(np.array(["a", None], dtype=object))
+    array([ True, False])
+    """
+    return np.array([label is not None for label in labels.tolist()], dtype=bool)
+
+
 def join_targets(labels, values, like):
     """Put predicted classes and values into the form of the `y` that was fitted.
 
