@@ -2,6 +2,7 @@
 
 from ._angular_losses import ANGULAR_LOSSES, make_angular_loss
 from ._angular_margin import AngularMarginLoss, unrolled_angular
+from ._angular_model import AngularModel
 from ._annealing import Annealing
 from ._arc_losses import ARC_LOSSES, absolute_error, huber, pinball, squared_error
 from ._calibration import fit_scale, separating_scale
@@ -16,8 +17,10 @@ from ._operators import AngularOperator, angular
 from ._ordinal import ordinal_cost, soft_cross_entropy
 from ._product_model import ProductModel
 from ._regularizers import Regularizer, hyperspherical_energy, orthogonality
+from ._sphere_cnn import SphereCNN
 from ._sphere_conv import SphereConv1d, SphereConv2d
 from ._sphere_linear import SphereLinear
+from ._sphere_mlp import SphereMLP
 from ._sphere_norm import SphereNorm
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "LOSSES",
     "MLP",
     "AngularMarginLoss",
+    "AngularModel",
     "AngularOperator",
     "Annealing",
     "BackboneConfig",
@@ -35,9 +39,11 @@ __all__ = [
     "JointModel",
     "ProductModel",
     "Regularizer",
+    "SphereCNN",
     "SphereConv1d",
     "SphereConv2d",
     "SphereLinear",
+    "SphereMLP",
     "SphereNorm",
     "absolute_error",
     "angular",
