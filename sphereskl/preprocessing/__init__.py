@@ -1,8 +1,8 @@
 """What users bring, turned into tensors."""
 
-from ._arc import from_cosines, resolve_bounds, to_cosines
 from ._images import ImageEncoder, channels_last, infer_sample_shape
 from ._paired_targets import is_known, join_targets, split_targets, targets_form
+from ._poles import from_cosines, resolve_bounds, to_cosines
 from ._tables import TableEncoder
 
 __all__ = [
