@@ -1,9 +1,16 @@
 """Scikit-learn's own checks."""
 
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_sample_weight_equivalence_on_dense_data,
+    parametrize_with_checks,
+)
 
-from sphereskl import HypersphericalPrototypeClassifier
+from sphereskl import (
+    HypersphericalOrdinalClassifier,
+    HypersphericalPrototypeClassifier,
+    HypersphericalRegressor,
+)
 
 FLOAT32 = {
     "check_sample_weight_equivalence_on_dense_data": (
@@ -16,6 +23,10 @@ FLOAT32 = {
     [
         HypersphericalPrototypeClassifier(dtype="float64"),
         HypersphericalPrototypeClassifier(dtype="float64", early_stopping=True),
+        HypersphericalRegressor(dtype="float64"),
+        HypersphericalRegressor(dtype="float64", early_stopping=True),
+        HypersphericalOrdinalClassifier(dtype="float64"),
+        HypersphericalOrdinalClassifier(dtype="float64", early_stopping=True),
     ]
 )
 def test_float64_passes_every_check(estimator, check):
@@ -24,7 +35,11 @@ def test_float64_passes_every_check(estimator, check):
 
 # Not strict: whether rounding exceeds the tolerance depends on the machine.
 @parametrize_with_checks(
-    [HypersphericalPrototypeClassifier()],
+    [
+        HypersphericalPrototypeClassifier(),
+        HypersphericalRegressor(),
+        HypersphericalOrdinalClassifier(),
+    ],
     expected_failed_checks=lambda estimator: FLOAT32,
     xfail_strict=False,
 )
@@ -34,7 +49,11 @@ def test_float32_passes_all_checks_but_one(estimator, check):
 
 @pytest.mark.parametrize("loss", ["squared_cosine", "cosine", "logits"])
 def test_repetition_equals_weight_under_every_loss(loss):
-    from sklearn.utils.estimator_checks import check_sample_weight_equivalence_on_dense_data
-
     estimator = HypersphericalPrototypeClassifier(dtype="float64", loss=loss)
+    check_sample_weight_equivalence_on_dense_data(loss, estimator)
+
+
+@pytest.mark.parametrize("loss", ["absolute", "huber", "quantile"])
+def test_repetition_equals_weight_under_every_loss_of_regression(loss):
+    estimator = HypersphericalRegressor(dtype="float64", loss=loss)
     check_sample_weight_equivalence_on_dense_data(loss, estimator)

@@ -5,8 +5,18 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
+from sklearn.base import clone
+from sklearn.datasets import load_iris
 
-from sphereskl import MLP, ConvNet, load, save
+from sphereskl import (
+    MLP,
+    ConvNet,
+    HypersphericalMultiTask,
+    HypersphericalOrdinalClassifier,
+    HypersphericalRegressor,
+    load,
+    save,
+)
 
 
 @pytest.fixture
@@ -50,6 +60,30 @@ def test_labels_and_columns_survive(names, path, iris, quick):
     np.testing.assert_array_equal(loaded.classes_, clf.classes_)
     assert loaded.classes_.dtype == clf.classes_.dtype
     assert list(loaded.feature_names_in_) == list("abcd")
+
+
+OTHERS = {
+    "regressor": HypersphericalRegressor(loss="huber", bounds=(0, 9), bounds_margin=0.1),
+    "two values": HypersphericalRegressor(bounds=[(0, 9), (0.0, 8.0)], embedding_dim=6),
+    "ordinal": HypersphericalOrdinalClassifier(categories=[0, 2, 1], cost="squared"),
+    "costs": HypersphericalOrdinalClassifier(cost=1 - np.eye(3), prediction="expected_rank"),
+    "both": HypersphericalMultiTask(embedding_dim=4),
+}
+
+
+@pytest.mark.parametrize(("name", "model"), OTHERS.items(), ids=OTHERS.keys())
+def test_other_estimators_survive(name, model, path):
+    frame = load_iris(as_frame=True).frame
+    targets = {"regressor": "petal width (cm)", "ordinal": "target", "costs": "target"}
+    two = list(frame.columns[-1:1:-1]) if name == "both" else list(frame.columns[2:4])
+    X, y = frame.iloc[:, :2], frame[targets.get(name, two[:2])]
+    model = clone(model).set_params(max_epochs=2, random_state=0).fit(X, y)
+    save(model, path)
+    loaded = load(path)
+    pd.testing.assert_frame_equal(pd.DataFrame(loaded.predict(X)), pd.DataFrame(model.predict(X)))
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+    assert type(loaded.predict(X)) is type(model.predict(X))
+    assert loaded.fit(X, y).n_iter_ == 2
 
 
 def test_a_loaded_model_learns_on_and_anew(path, iris, quick):

@@ -1,0 +1,213 @@
+"""A class and a value at once: single-task limits, missing targets, forms, errors."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from sphereskl import (
+    MLP,
+    HypersphericalMultiTask,
+    HypersphericalPrototypeClassifier,
+    HypersphericalRegressor,
+)
+
+
+@pytest.fixture(scope="module")
+def flowers():
+    frame = load_iris(as_frame=True).frame
+    y = frame[["target", "petal width (cm)"]]
+    return frame.iloc[:, :3], y.set_axis(["species", "width"], axis=1)
+
+
+def quick(**params):
+    defaults = {"backbone": MLP((32,)), "max_epochs": 40, "lr": 1e-2, "random_state": 0}
+    return HypersphericalMultiTask(**{**defaults, **params})
+
+
+def test_learns_both(flowers):
+    X, y = flowers
+    model = HypersphericalMultiTask(random_state=0).fit(X, y)
+    assert accuracy_score(y["species"], model.predict_class(X)) > 0.93
+    assert r2_score(y["width"], model.predict_value(X)) > 0.9
+
+
+def test_score_is_the_mean_of_accuracy_and_r2(flowers):
+    X, y = flowers
+    model = quick().fit(X, y)
+    found = model.predict(X)
+    weight = np.linspace(0, 1, len(X))
+    expected = (
+        accuracy_score(y["species"], found["species"], sample_weight=weight)
+        + r2_score(y["width"], found["width"], sample_weight=weight)
+    ) / 2
+    assert model.score(X, y, weight) == pytest.approx(expected)
+
+
+def _last_axes(embedding_dim):
+    """A network whose rows carry an axis for the value in front of those of the classes."""
+
+    def build(input_shape):
+        network = MLP((16,), dropout=0.0).build(input_shape, embedding_dim)
+        return torch.nn.Sequential(network, _Drop())
+
+    return build
+
+
+class _Drop(torch.nn.Module):
+    def forward(self, z):
+        return z[:, 1:]
+
+
+SAME = {
+    "max_epochs": 3,
+    "validation_fraction": 0,
+    "dtype": "float64",
+    "random_state": 0,
+    "embedding_dim": 5,
+}
+
+
+def test_without_the_class_it_is_the_regressor(flowers):
+    X, y = flowers
+    backbone = MLP((16,))
+    joint = HypersphericalMultiTask(backbone=backbone, task_weight=0, **SAME).fit(X, y)
+    alone = HypersphericalRegressor(backbone=backbone, **SAME).fit(X, y["width"])
+    np.testing.assert_allclose(joint.predict_value(X), alone.predict(X), rtol=1e-10)
+
+
+def test_without_the_value_it_is_the_classifier(flowers):
+    X, y = flowers
+
+    def whole(input_shape):
+        return MLP((16,), dropout=0.0).build(input_shape, 5)
+
+    joint = HypersphericalMultiTask(backbone=whole, task_weight=1, **SAME).fit(X, y)
+    same = {**SAME, "embedding_dim": 4}
+    alone = HypersphericalPrototypeClassifier(backbone=_last_axes(5), **same).fit(X, y["species"])
+    np.testing.assert_allclose(joint.predict_proba(X), alone.predict_proba(X), rtol=1e-9)
+
+
+def test_rows_that_lack_one_target_train_the_other(flowers):
+    X, y = flowers
+    gaps = y.astype({"species": object})
+    gaps.loc[::2, "species"], gaps.loc[1::2, "width"] = None, np.nan
+    model = quick(max_epochs=80).fit(X, gaps)
+    assert accuracy_score(y["species"], model.predict_class(X)) > 0.9
+    assert r2_score(y["width"], model.predict_value(X)) > 0.8
+    assert np.isfinite(model.score(X, gaps))
+
+
+def test_rows_that_lack_both_are_left_out(flowers):
+    X, y = flowers
+    gaps = y.astype({"species": object})
+    gaps.loc[:9] = [None, np.nan]
+    some = quick(max_epochs=3).fit(X, gaps)
+    fewer = quick(max_epochs=3).fit(X[10:], y[10:])
+    np.testing.assert_array_equal(some.predict_proba(X), fewer.predict_proba(X))
+
+
+def test_repetition_equals_weight_in_one_batch(flowers):
+    X, y = flowers[0][::5], flowers[1][::5]
+    params = {"dtype": "float64", "max_epochs": 5, "batch_size": 100, "backbone": MLP((8,))}
+    times = np.arange(len(X)) % 3
+    weighted = quick(**params).fit(X, y, sample_weight=times)
+    index = np.repeat(np.arange(len(X)), times)
+    repeated = quick(**params).fit(X.iloc[index], y.iloc[index])
+    np.testing.assert_allclose(weighted.predict_value(X), repeated.predict_value(X), rtol=1e-9)
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-9)
+
+
+def test_a_pair_of_arrays_gives_a_pair(flowers):
+    X, y = flowers
+    model = quick(max_epochs=2).fit(X, (y["species"].to_numpy(), y["width"].to_numpy()))
+    label, value = model.predict(X)
+    np.testing.assert_array_equal(label, quick(max_epochs=2).fit(X, y).predict(X)["species"])
+    np.testing.assert_array_equal(value, model.predict_value(X))
+
+
+def test_labels_may_be_words(flowers):
+    X, y = flowers
+    words = y.assign(species=np.array(["setosa", "versicolor", "virginica"])[y["species"]])
+    assert set(quick().fit(X, words).predict(X)["species"]) <= set(words["species"])
+
+
+def test_value_and_class_are_read_off_one_embedding(flowers):
+    X, y = flowers
+    model = quick(embedding_dim=3).fit(X, y)
+    z = model.transform(X).astype(np.float64)
+    low, high = model.bounds_[0]
+    np.testing.assert_allclose(model.predict_value(X), low + (high - low) * (1 + z[:, 0]) / 2)
+    nearest = (z[:, 1:] @ model.prototypes_.T).argmax(axis=1)
+    np.testing.assert_array_equal(model.predict_class(X), model.classes_[nearest])
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+    assert model.embedding_dim_ == len(model.get_feature_names_out()) == 3
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_cosine", "cosine"])
+def test_every_loss_learns(flowers, loss):
+    X, y = flowers
+    assert quick(loss=loss).fit(X, y).score(X, y) > 0.85
+
+
+def test_cross_validation_and_search(flowers):
+    X, y = flowers
+    order = np.random.default_rng(0).permutation(len(X))
+    X, y = X.iloc[order], y.iloc[order]
+    assert cross_val_score(quick(), X, y, cv=3).min() > 0.7
+    search = GridSearchCV(quick(max_epochs=3), {"task_weight": [0.1, 0.5]}, cv=2).fit(X, y)
+    assert clone(search.best_estimator_).task_weight in (0.1, 0.5)
+
+
+def test_early_stopping_and_warm_start(flowers):
+    X, y = flowers
+    model = quick(early_stopping=True, warm_start=True).fit(X, y)
+    assert len(model.validation_scores_) == len(model.history_)
+    epochs = model.n_iter_
+    assert model.fit(X, y).n_iter_ > epochs
+    judged = quick(early_stopping=True).fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert judged.validation_scores_[-1] > 0.8
+
+
+BAD = {
+    "one class": (lambda y: y.assign(species=1), "needs at least 2 classes"),
+    "no value": (lambda y: y.assign(width=np.nan), "y holds no value in any row"),
+    "one column": (lambda y: y[["species"]], "with two columns or as a pair"),
+    "a vector": (lambda y: y["width"].to_numpy(), "with two columns or as a pair"),
+    "order of columns": (lambda y: y.assign(width="wide"), "y_value must hold numbers"),
+    "infinity": (lambda y: y.assign(width=np.inf), "y_value must be finite"),
+    "too few rows": (lambda y: y[:-1], "inconsistent numbers of samples"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_targets_leave_the_last_fit(flowers, spoil, message):
+    X, y = flowers
+    model = quick(max_epochs=2).fit(X, y)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, spoil(y))
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+BAD_PARAMETERS = {
+    "task weight": ({"task_weight": 1.5}, "'task_weight' parameter"),
+    "dimension": ({"embedding_dim": 2}, "embedding_dim must be at least 3, got 2"),
+    "bounds": ({"bounds": (0, 1)}, r"bounds are \(0.0, 1.0\), but y reaches from 0.1 to 2.5"),
+    "loss": ({"loss": "logits"}, "'loss' parameter"),
+}
+
+
+@pytest.mark.parametrize(("params", "message"), BAD_PARAMETERS.values(), ids=BAD_PARAMETERS.keys())
+def test_bad_parameters(flowers, params, message):
+    with pytest.raises(ValueError, match=message):
+        quick(**params).fit(*flowers)
+
+
+def test_unknown_labels_of_validation_rows(flowers):
+    X, y = flowers
+    with pytest.raises(ValueError, match=r"y_val has the labels \[9\], which are not among"):
+        quick().fit(X, y, X_val=X, y_val=y.assign(species=9))

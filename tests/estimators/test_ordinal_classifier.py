@@ -1,0 +1,167 @@
+"""The ordinal classifier: order, soft labels, predictions, errors, and real data."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.datasets import load_diabetes
+from sklearn.metrics import mean_absolute_error
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+
+from sphereskl import MLP, HypersphericalOrdinalClassifier, HypersphericalPrototypeClassifier
+from sphereskl.geometry import arc
+
+STAGES = ["low", "middle", "high", "extreme"]
+
+
+@pytest.fixture(scope="module")
+def stages():
+    X, y = load_diabetes(return_X_y=True)
+    return X, np.digitize(y, [90, 150, 230])
+
+
+def quick(**params):
+    defaults = {"backbone": MLP((32,)), "max_epochs": 15, "lr": 1e-2, "random_state": 0}
+    return HypersphericalOrdinalClassifier(**{**defaults, **params})
+
+
+def test_mistakes_are_smaller_than_without_the_order(stages):
+    def error(estimator):
+        found = [cross_val_predict(estimator(random_state=seed), *stages, cv=4) for seed in (0, 1)]
+        return np.mean([mean_absolute_error(stages[1], y) for y in found])
+
+    ordered = error(HypersphericalOrdinalClassifier)
+    assert ordered < error(HypersphericalPrototypeClassifier) + 0.01
+    assert ordered < 0.75
+
+
+def test_prototypes_stand_on_the_arc_in_order(stages):
+    model = quick(dtype="float64").fit(*stages)
+    np.testing.assert_allclose(model.prototypes_, arc(4, 64), atol=1e-15)
+
+
+def test_predictions_agree_with_probabilities_and_cosines(stages):
+    X, y = stages
+    model = quick().fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), model.predict_proba(X).argmax(axis=1))
+    np.testing.assert_array_equal(model.predict(X), model.decision_function(X).argmax(axis=1))
+
+
+def test_expected_rank_is_the_mean_of_the_ranks(stages):
+    X, y = stages
+    model = quick(prediction="expected_rank").fit(X, y)
+    expected = np.rint(model.predict_proba(X) @ np.arange(4))
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
+def test_categories_say_the_order(stages):
+    X, y = stages
+    names = np.array(STAGES)[y]
+    model = quick(categories=STAGES).fit(X, names)
+    assert model.classes_.tolist() == STAGES
+    np.testing.assert_array_equal(model.predict(X), np.array(STAGES)[quick().fit(X, y).predict(X)])
+    np.testing.assert_array_equal(model.predict_proba(X), quick().fit(X, y).predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda names: pd.Series(pd.Categorical(names, STAGES, ordered=True)),
+        lambda names: pd.Categorical(names, STAGES, ordered=True),
+        lambda names: pl.Series(names.tolist(), dtype=pl.Enum(STAGES)),
+    ],
+    ids=["pandas series", "pandas categorical", "polars enum"],
+)
+def test_ordered_columns_bring_their_order(stages, wrap):
+    X, y = stages
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = quick(max_epochs=1).fit(X, wrap(np.array(STAGES)[y]))
+    assert model.classes_.tolist() == STAGES
+
+
+def test_reversing_the_order_mirrors_nothing_but_the_labels(stages):
+    X, y = stages
+    forth = quick(max_epochs=40).fit(X, y)
+    back = quick(max_epochs=40, categories=[3, 2, 1, 0]).fit(X, y)
+    assert np.mean(forth.predict(X) == back.predict(X)) > 0.8
+
+
+def test_a_class_without_rows_keeps_its_place(stages):
+    X, y = stages
+    some = y != 1
+    model = quick(categories=[0, 1, 2, 3]).fit(X[some], y[some])
+    assert model.classes_.tolist() == [0, 1, 2, 3]
+    assert model.predict_proba(X).shape == (len(X), 4)
+
+
+def test_strings_without_an_order_are_warned_of(stages):
+    X, y = stages
+    with pytest.warns(UserWarning, match=r"\['extreme', 'high', 'low', 'middle'\]; pass categor"):
+        quick(max_epochs=1).fit(X, np.array(STAGES)[y])
+
+
+COSTS = {
+    "squared": "squared",
+    "absolute": "absolute",
+    "log": "log",
+    "matrix": np.abs(np.subtract.outer(range(4), range(4))) ** 1.5,
+    "nested list": [[0, 1, 2, 3], [1, 0, 1, 2], [2, 1, 0, 1], [3, 2, 1, 0]],
+}
+
+
+@pytest.mark.parametrize("cost", COSTS.values(), ids=COSTS.keys())
+def test_soft_labels_learn(stages, cost):
+    X, y = stages
+    assert mean_absolute_error(y, quick(cost=cost).fit(X, y).predict(X)) < 0.7
+
+
+def test_a_cost_matrix_of_absolute_differences_is_the_named_one(stages):
+    X, y = stages
+    named = quick(cost="absolute", max_epochs=3).fit(X, y).predict_proba(X)
+    given = quick(cost=COSTS["nested list"], max_epochs=3).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(given, named, rtol=1e-5)
+
+
+def test_search_over_cost_and_prediction(stages):
+    grid = {"cost": [None, "squared"], "prediction": ["argmax", "expected_rank"]}
+    search = GridSearchCV(quick(max_epochs=3), grid, cv=2, scoring="neg_mean_absolute_error").fit(
+        *stages
+    )
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_two_classes_are_the_poles(stages):
+    X, y = stages
+    model = quick().fit(X, y > 1)
+    np.testing.assert_allclose(model.prototypes_[0], -model.prototypes_[1], atol=1e-7)
+    np.testing.assert_array_equal(model.predict(X), model.decision_function(X) > 0)
+
+
+def _unordered(y):
+    return pd.Series(pd.Categorical(np.array(STAGES)[y]))
+
+
+BAD = {
+    "unordered": ({}, _unordered, r"y is categorical without an order; pass categories=\[...\]"),
+    "missing label": ({"categories": [0, 1, 2]}, None, r"y has the labels \[3\], .* name all"),
+    "twice": ({"categories": [0, 1, 2, 3, 3]}, None, "categories must list every label once"),
+    "shape": ({"cost": np.eye(3)}, None, r"cost must be a finite matrix of shape \(4, 4\)"),
+    "nan": ({"cost": np.full((4, 4), np.nan)}, None, "cost must be a finite matrix"),
+    "diagonal": ({"cost": np.eye(4)}, None, "cost must be least on the diagonal, but row 0"),
+    "name": ({"cost": "cubic"}, None, "'cost' parameter"),
+    "prediction": ({"prediction": "median"}, None, "'prediction' parameter"),
+    "dimension": ({"embedding_dim": 1}, None, "embedding_dim must be at least 2"),
+}
+
+
+@pytest.mark.parametrize(("params", "change", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_input_leaves_the_last_fit(stages, params, change, message):
+    X, y = stages
+    model = quick(max_epochs=2).fit(X, y)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**params).fit(X, y if change is None else change(y))
+    np.testing.assert_array_equal(model.predict_proba(X), before)
