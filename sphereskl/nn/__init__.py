@@ -19,9 +19,13 @@ from ._product_model import ProductModel
 from ._regularizers import Regularizer, hyperspherical_energy, orthogonality
 from ._sphere_cnn import SphereCNN
 from ._sphere_conv import SphereConv1d, SphereConv2d
+from ._sphere_googlenet import SphereGoogLeNet
 from ._sphere_linear import SphereLinear
 from ._sphere_mlp import SphereMLP
 from ._sphere_norm import SphereNorm
+from ._sphere_resnet import SphereResNet
+from ._sphere_vgg import SphereVGG
+from ._to_spherical import to_spherical
 
 __all__ = [
     "ANGULAR_LOSSES",
@@ -42,9 +46,12 @@ __all__ = [
     "SphereCNN",
     "SphereConv1d",
     "SphereConv2d",
+    "SphereGoogLeNet",
     "SphereLinear",
     "SphereMLP",
     "SphereNorm",
+    "SphereResNet",
+    "SphereVGG",
     "absolute_error",
     "angular",
     "cosine",
@@ -63,5 +70,6 @@ __all__ = [
     "soft_cross_entropy",
     "squared_cosine",
     "squared_error",
+    "to_spherical",
     "unrolled_angular",
 ]
