@@ -5,10 +5,11 @@ from .estimators import (
     HypersphericalOrdinalClassifier,
     HypersphericalPrototypeClassifier,
     HypersphericalRegressor,
+    SphereNetClassifier,
     load,
     save,
 )
-from .nn import MLP, ConvNet
+from .nn import MLP, ConvNet, SphereCNN, SphereMLP
 
 __version__ = "0.1.0"
 
@@ -19,6 +20,9 @@ __all__ = [
     "HypersphericalOrdinalClassifier",
     "HypersphericalPrototypeClassifier",
     "HypersphericalRegressor",
+    "SphereCNN",
+    "SphereMLP",
+    "SphereNetClassifier",
     "load",
     "save",
 ]

@@ -240,6 +240,10 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self._calibrate(train if valid is None else valid, len(np.unique(keys)))
         self._settle_interruption()
 
+    def _described_backbone(self, input_shape):
+        """Return what the network is built from, for `build_backbone`."""
+        return self.backbone
+
     def _hold_out(self, keys, target):
         """Choose the rows that judge the model; none if they would be too few to do so."""
         held_out = hold_out(keys, self._strata(target), self.validation_fraction)
@@ -316,14 +320,15 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _unchanged_on_error(self):
         """Put fitted attributes back if a fit fails, so that the last model stays usable."""
         before = vars(self).copy()
-        weights = deepcopy(self.module_.state_dict()) if "net_" in before else None
+        trained = [self.module_, self.net_.criterion_] if "net_" in before else []
+        states = [deepcopy(module.state_dict()) for module in trained]
         try:
             yield
         except Exception:
             vars(self).clear()
             vars(self).update(before)
-            if weights is not None:
-                self.module_.load_state_dict(weights)
+            for module, state in zip(trained, states, strict=True):
+                module.load_state_dict(state)
                 self.net_.optimizer_ = None
             raise
 

@@ -216,7 +216,7 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         return target
 
     def _calibrate(self, data, n_distinct):
-        logits = infer(self.module_, data.X, device=self.device_)
+        logits = self.module_.read(infer(self.module_, data.X, device=self.device_))
         weight = None if data.weight is None else data.weight.cpu()
         self.scale_ = fit_scale(
             logits,

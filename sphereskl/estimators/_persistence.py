@@ -1,6 +1,7 @@
 """Fitted estimators in one file: tensors and JSON, nothing that could run."""
 
 import json
+from inspect import signature
 
 import numpy as np
 import torch
@@ -62,7 +63,12 @@ def save(estimator, path):
     >>> bool((loaded.predict(X) == clf.predict(X)).all())
     True
     """
-    tensors = {f"module.{name}": value for name, value in estimator.module_.state_dict().items()}
+    parts = {"module": estimator.module_, "criterion": estimator.net_.criterion_}
+    tensors = {
+        f"{part}.{name}": value
+        for part, trained in parts.items()
+        for name, value in trained.state_dict().items()
+    }
     params, code = {}, []
     for name, value in estimator.get_params(deep=False).items():
         try:
@@ -143,23 +149,41 @@ def _restore_network(estimator, header, tensors):
     estimator.encoder_ = make_encoder(estimator, example)
     for name, value in header["encoder"].items():
         setattr(estimator.encoder_, name, _decode(value, tensors))
-    prefix = "module."
-    state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+    state = _named("module.", tensors)
     prototypes = state["_prototypes"]
     with seeded(0):
         shape = estimator.encoder_.output_shape_
-        backbone = build_backbone(estimator.backbone, shape, header["embedding_dim"])
+        described = estimator._described_backbone(shape)
+        backbone = build_backbone(described, shape, header["embedding_dim"])
         model = estimator._assemble(backbone, prototypes).to(prototypes.dtype)
     model.load_state_dict(state)
     estimator.net_ = estimator._make_net(model, seed=0).initialize()
+    # A loss with other settings than the stored one starts anew.
+    estimator.net_.criterion_.load_state_dict(_named("criterion.", tensors), strict=False)
     estimator.net_.history_.extend(header["history"])
     estimator.net_.module_.eval()
 
 
+def _named(prefix, tensors):
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _settings(value):
+    """Return the constructor's arguments of an object that is nothing but them, else None."""
+    described = sphere_nn.BackboneConfig | sphere_nn.Regularizer | sphere_nn.Annealing
+    if not isinstance(value, described | sphere_nn.AngularMarginLoss):
+        return None
+    cls = type(value)
+    if getattr(sphere_nn, cls.__name__, None) is not cls:
+        return None
+    return {name: getattr(value, name) for name in signature(cls).parameters}
+
+
 def _encode(name, value, estimator, tensors):
     """Return a value as JSON, arrays of numbers as a reference into `tensors`."""
-    if isinstance(value, sphere_nn.BackboneConfig):
-        fields = {key: _encode(key, v, estimator, {}) for key, v in value.get_params().items()}
+    settings = _settings(value)
+    if settings is not None:
+        fields = {key: _encode(key, v, estimator, {}) for key, v in settings.items()}
         return {"config": type(value).__name__, "fields": fields}
     if isinstance(value, nn.Module | type) or callable(value):
         raise TypeError(name)

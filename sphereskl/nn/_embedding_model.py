@@ -99,3 +99,7 @@ class EmbeddingModel(nn.Module):
     def forward(self, X: Tensor) -> Tensor:
         """Return what the loss sees: cosines, or with `free_norm` the projections h @ p."""
         return self.backbone(X) @ self.prototypes.T if self.free_norm else self.cosines(X)
+
+    def read(self, projections: Tensor) -> Tensor:
+        """Return what predictions are made from, given what `forward` returned: the same."""
+        return projections

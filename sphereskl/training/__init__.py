@@ -1,6 +1,6 @@
 """Training of embedding models through skorch: the only place that imports it."""
 
-from ._criterion import Criterion
+from ._criterion import AngularCriterion, Criterion
 from ._data import ShuffledBatches, TensorData
 from ._hold_out import hold_out, row_keys
 from ._inference import infer
@@ -16,6 +16,7 @@ from ._threads import one_thread
 __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
+    "AngularCriterion",
     "Criterion",
     "EmbeddingNet",
     "ProgressBar",

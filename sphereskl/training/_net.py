@@ -41,12 +41,16 @@ class EmbeddingNet(NeuralNet):
         See `make_optimizer`.
     weight_decay : float, default=0.0
         Decay of weight matrices.
-    schedule : {"one_cycle", "cosine", "constant"}, default="constant"
+    schedule : {"one_cycle", "cosine", "step", "constant"}, default="constant"
         Learning rate over the course of a fit.
     max_grad_norm : float, default=None
         Largest norm of the gradient; longer ones are shortened to it.
+    regularizer : callable, default=None
+        ``regularizer(model)``, a scalar that is added to what is minimised; ``train_loss``
+        goes without it, and ``train_penalty`` is its mean over an epoch's steps.
     score : callable, default=None
-        ``score(projections, target, weight)``, a scalar to record for validation rows.
+        ``score(outputs, target, weight)``, a scalar to record for validation rows; outputs
+        are what the model reads off its projections.
     seed : int, default=0
         Of the order in which rows are visited.
     **kwargs
@@ -73,6 +77,7 @@ class EmbeddingNet(NeuralNet):
         weight_decay: float = 0.0,
         schedule: str = "constant",
         max_grad_norm: float | None = None,
+        regularizer: Callable[[torch.nn.Module], Tensor] | None = None,
         score: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None = None,
         seed: int = 0,
         **kwargs: Any,
@@ -80,6 +85,7 @@ class EmbeddingNet(NeuralNet):
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.max_grad_norm = max_grad_norm
+        self.regularizer = regularizer
         self.score = score
         self.seed = seed
         # Skorch's annotations, read off its defaults, are narrower than what it accepts.
@@ -124,6 +130,9 @@ class EmbeddingNet(NeuralNet):
         """Return the row number of the nearest prototype, as scores of callbacks expect."""
         return self.predict_proba(X).argmax(axis=1)
 
+    def _get_predict_nonlinearity(self) -> Callable[[Tensor], Tensor]:
+        return self.module_.read
+
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call a method of every callback."""
         try:
@@ -156,47 +165,54 @@ class EmbeddingNet(NeuralNet):
         self.module_.train()
         heard = self._is_heard()
         parameters = [p for group in self.optimizer_.param_groups for p in group["params"]]
-        losses, sizes = [], []
+        values, sizes = [], []
         for batch in batches:
             for parameter in parameters:  # zero_grad, without its profiling
                 parameter.grad = None
-            losses.append(self._heard_step(batch) if heard else self._step(batch)[0])
+            values.append(self._heard_step(batch) if heard else self._step(batch)[0])
             sizes.append(len(batch.X))
         # The only point of an epoch at which the host waits for the device.
-        mean = torch.stack(losses).double() @ torch.tensor(sizes).double().to(self.device)
-        self._record_loss("train_loss", mean.item() / sum(sizes))
+        columns = torch.stack([torch.stack(column) for column in zip(*values, strict=True)])
+        sums = columns.double() @ torch.tensor(sizes).double().to(self.device)
+        loss, *penalty = (sums / sum(sizes)).tolist()
+        self._record_loss("train_loss", loss)
+        if penalty:
+            self.history.record("train_penalty", penalty[0])
         self.history.record("train_batch_count", len(sizes))
         if not heard:
             self.history.new_batch()  # checkpoints name files after the last batch
 
     def _step(
         self, batch: TensorData, on_gradients: Callable[[], None] | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[list[Tensor], Tensor]:
+        """Take a step; return [loss] or [loss, penalty], and the projections."""
         with nullcontext() if batch.rows is None else row_identity(batch.rows):
             projections = self.module_(batch.X)
         loss = self.criterion_(projections, batch.target, batch.weight, self.module_)
-        loss.backward()
+        values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
+        sum(values[1:], loss).backward()
         if self.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         if on_gradients is not None:
             on_gradients()
         self.optimizer_.step()
+        self.criterion_.advance()
         if self.scheduler_ is not None:
             self.scheduler_.step()
-        return loss.detach(), projections
+        return [value.detach() for value in values], projections
 
-    def _heard_step(self, batch: TensorData) -> Tensor:
+    def _heard_step(self, batch: TensorData) -> list[Tensor]:
         """Take a step and tell the callbacks, at the price of a synchronisation a batch."""
         told: dict[str, Any] = {"batch": (batch.X, batch.target), "training": True}
         self.notify("on_batch_begin", **told)
         parameters = list(self.module_.named_parameters())
-        loss, projections = self._step(
+        values, projections = self._step(
             batch, lambda: self.notify("on_grad_computed", named_parameters=parameters, **told)
         )
-        self.history.record_batch("train_loss", loss.item())
+        self.history.record_batch("train_loss", values[0].item())
         self.history.record_batch("train_batch_size", len(batch.X))
-        self.notify("on_batch_end", loss=loss, y_pred=projections.detach(), **told)
-        return loss
+        self.notify("on_batch_end", loss=values[0], y_pred=projections.detach(), **told)
+        return values
 
     def _validate(self, data: TensorData) -> None:
         self.module_.eval()
@@ -206,7 +222,7 @@ class EmbeddingNet(NeuralNet):
             loss = self.criterion_(projections, data.target, data.weight, self.module_)
             self._record_loss("valid_loss", loss.item())
             if self.score is not None:
-                score = self.score(projections, data.target, data.weight)
+                score = self.score(self.module_.read(projections), data.target, data.weight)
                 self.history.record("valid_score", score.item())
         if self._is_heard():
             told: dict[str, Any] = {"batch": (data.X, data.target), "training": False}

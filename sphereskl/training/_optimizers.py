@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..nn import AngularOperator
+
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": partial(torch.optim.AdamW, fused=True),
     "adam": partial(torch.optim.Adam, fused=True),
@@ -33,8 +35,11 @@ def make_optimizer(
     lr : float
         Learning rate.
     weight_decay : float
-        Decay of weight matrices and filters. Biases, normalisation weights, the scale and
-        prototypes do not decay: shrinking them does not regularise, it moves the model.
+        Decay of weight matrices and filters. Biases, normalisation weights, the scale,
+        prototypes and weights of spherical layers do not decay: shrinking them does not
+        regularise, it moves the model, or, where only their direction counts, makes longer
+        steps. Prototypes whose length counts (`AngularModel` with ``free_prototypes``) are
+        a weight matrix like others.
 
     Returns
     -------
@@ -46,10 +51,21 @@ def make_optimizer(
     ValueError
         If a name is unknown.
     """
+    spherical = {
+        id(parameter)
+        for layer in module.modules()
+        # What has an angular operator looks at the directions of its weights alone.
+        if isinstance(getattr(layer, "operator", None), AngularOperator)
+        for parameter in layer.parameters(recurse=False)
+    }
+    free_prototypes = getattr(module, "free_prototypes", False)
     decaying, free = [], []
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
-            decays = parameter.ndim > 1 and not name.endswith("_prototypes")
+            is_direction = id(parameter) in spherical or (
+                name.endswith("_prototypes") and not free_prototypes
+            )
+            decays = parameter.ndim > 1 and not is_direction
             (decaying if decays else free).append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": decaying, "weight_decay": weight_decay},

@@ -5,11 +5,15 @@ from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
     LinearLR,
     LRScheduler,
+    MultiStepLR,
     OneCycleLR,
     SequentialLR,
 )
 
-SCHEDULES = ("one_cycle", "cosine", "constant")
+SCHEDULES = ("one_cycle", "cosine", "step", "constant")
+
+# Liu et al. 2017 divide the learning rate by 10 after 34,000 and 54,000 of 64,000 steps.
+_DROPS = (34 / 64, 54 / 64)
 
 
 def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> LRScheduler | None:
@@ -17,10 +21,11 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
 
     Parameters
     ----------
-    name : {"one_cycle", "cosine", "constant"}
+    name : {"one_cycle", "cosine", "step", "constant"}
         "one_cycle" rises from lr/25 to lr over the first 30 % of the steps and falls to
         nearly nothing (Smith and Topin 2019); "cosine" rises linearly over the first 5 %
-        and falls along a half cosine (Loshchilov and Hutter 2017); "constant" is `lr`.
+        and falls along a half cosine (Loshchilov and Hutter 2017); "step" divides by 10
+        after 53 % and 84 % of the steps (Liu et al. 2017); "constant" is `lr`.
     optimizer : torch.optim.Optimizer
         Whose learning rates to set, whatever they were.
     lr : float
@@ -51,4 +56,6 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
         warm_up = LinearLR(optimizer, 1 / (n_warm_up + 1), total_iters=n_warm_up)
         decay = CosineAnnealingLR(optimizer, max(1, n_steps - n_warm_up))
         return SequentialLR(optimizer, [warm_up, decay], milestones=[n_warm_up])
+    if name == "step":
+        return MultiStepLR(optimizer, [round(share * n_steps) for share in _DROPS], gamma=0.1)
     return None

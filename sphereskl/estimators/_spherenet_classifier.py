@@ -1,0 +1,370 @@
+"""Classification by a network whose every layer is spherical."""
+
+from copy import copy, deepcopy
+
+import torch
+
+from ..nn import (
+    ANGULAR_LOSSES,
+    AngularMarginLoss,
+    AngularModel,
+    Regularizer,
+    SphereCNN,
+    SphereMLP,
+    cross_entropy,
+    make_angular_loss,
+)
+from ..training import AngularCriterion, Criterion
+from ._base import HasMethods, Interval, Real, StrOptions
+from ._classification import BaseSphereClassifier
+from ._components import is_own_network, resolve_prototypes, sized_backbone
+
+_BACKBONES = {"cnn": SphereCNN, "mlp": SphereMLP}
+_REGULARIZERS = {"orthogonal", "mhe", "half_space_mhe"}
+
+# Losses in which Liu et al. 2017 let g be any operator; in the others it is the cosine.
+_OF_ANY_OPERATOR = ("ga_softmax", "w_softmax")
+
+
+class SphereNetClassifier(BaseSphereClassifier):
+    """Classifier whose layers look at angles alone, trained with a margin on the angle.
+
+    In a SphereNet [1]_ every layer computes a function of the angles between its filters
+    and patches of its input. The class weights learn; labels, probabilities and embeddings
+    are read off the angles between an embedding and them. Margins make training harder and
+    are not seen by predictions.
+
+    Parameters
+    ----------
+    backbone : {"auto", "cnn", "mlp"}, configuration, nn.Module or callable, \
+            default="auto"
+        The network below the class weights. "auto" is `sphereskl.SphereMLP` for tables and
+        `sphereskl.SphereCNN` for images; pass an instance of one of these to set or tune
+        its options (``backbone=SphereCNN(depth=3)``, ``backbone__norm`` in a grid). An
+        `nn.Module` is copied, so that one that was trained before stays as it is; a
+        callable is given the shape of one sample and returns a module. Both see the
+        numbers of `X` as they are; with the others, columns and channels are standardised
+        (and columns clipped at 4 standard deviations).
+    operator : {"auto", "linear", "cosine", "sigmoid"}, default="auto"
+        What the layers make of an angle, see `sphereskl.nn.angular`. It replaces the
+        operator of the configuration, and that of the losses "w_softmax" and "ga_softmax";
+        "auto" leaves both as they are.
+    k : float, default="auto"
+        Softness of the operator "sigmoid", positive; replaces that of the configuration.
+    loss : {"softmax", "w_softmax", "a_softmax", "ga_softmax", "normface", "sphereface", \
+            "sphereface_r", "cosface", "arcface"} or AngularMarginLoss, default="cosface"
+        What is minimised. "softmax" is the ordinary cross-entropy of inner products with
+        class weights of any length, without bias; the others are described in
+        `sphereskl.nn.make_angular_loss`. An instance is copied.
+    margin : float, default="auto"
+        Margin of the kind that the loss has; "auto" is the loss's own default.
+    regularizer : {"orthogonal", "mhe", "half_space_mhe"} or Regularizer, default=None
+        Penalty that keeps the filters of a layer apart, see `sphereskl.nn.Regularizer`.
+    input_shape : tuple of int, default=None
+        Shape of one image: (height, width), (channels, height, width) or (height, width,
+        channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
+        with at most 4 channels at one end are understood without it.
+    max_epochs : int, default=50
+        Passes over the training rows.
+    batch_size : int, default=128
+        Largest number of rows in a step; batches of an epoch are of even size.
+    optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
+        "sgd" has momentum 0.9. A callable such as an optimiser class is called with
+        parameter groups and ``lr``.
+    lr : float, default=2e-3
+        Highest learning rate.
+    lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
+        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
+        divides by 10 after 53 % and 84 % of the steps.
+    weight_decay : float, default=1e-2
+        Decay of weight matrices of ordinary layers, to which the class weights of
+        ``loss="softmax"`` belong. Weights of spherical layers and other class weights,
+        biases, scales and shifts do not decay.
+    max_grad_norm : float, default=None
+        Longest gradient; longer ones are shortened to it.
+    early_stopping : bool, default=False
+        Whether to stop once the loss on held-out rows has not improved for
+        `n_iter_no_change` epochs, and to go back to the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the training rows in [0, 1), stratified, held out to fit `scale_` and to
+        stop early; copies of a row stay together. With 0, or if they would be fewer than
+        ten distinct rows, the training rows serve, and probabilities tend to be overconfident.
+    n_iter_no_change : int, default=10
+        Epochs to wait for an improvement.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes in the loss, by label; "balanced" makes every class count
+        the same.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit's network.
+    callbacks : list of skorch callbacks, default=None
+        Hear of training as skorch callbacks do, and may stop it.
+    device : str or torch.device, default="auto"
+        Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
+        computes on one core, so that it is the same in a notebook and in the workers of a
+        search.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, held-out rows, order of rows and dropout. The same integer
+        gives the same model on the same kind of device, whatever ``n_jobs`` and the
+        backend of joblib. Global random states are neither read nor changed.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels in order.
+    n_classes_ : int
+        Number of classes.
+    prototypes_ : ndarray of shape (n_classes, embedding_dim)
+        Unit directions of the learned class weights, in the order of `classes_`.
+    scale_ : float
+        Scale that makes the probabilities of held-out rows most likely. It never changes
+        which class is most probable.
+    embedding_dim_ : int
+        Dimension of the embedding.
+    n_features_in_ : int
+        Number of columns of `X`; the size of its second axis for images.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if `X` had names that are all strings.
+    history_ : skorch.history.History
+        A dict for every epoch: ``train_loss``, ``train_loss_best`` (whether it is the
+        least so far), ``train_penalty`` (what the regulariser added to it), ``dur``
+        (seconds), and ``valid_loss``, ``valid_loss_best`` and ``valid_score`` where rows
+        were validated.
+    n_iter_ : int
+        Epochs trained.
+    loss_curve_ : list of float
+        Training loss of every epoch, without the regulariser.
+    validation_scores_ : list of float
+        Accuracy on validation rows of every epoch, with `early_stopping` or `X_val`.
+    device_ : torch.device
+        Where the model is.
+    encoder_ : TableEncoder or ImageEncoder
+        How samples become tensors.
+    module_ : AngularModel
+        The trained network.
+    net_ : EmbeddingNet
+        The skorch net that trained it.
+
+    See Also
+    --------
+    HypersphericalPrototypeClassifier : Ordinary layers, class directions fixed beforehand.
+
+    Notes
+    -----
+    A margin that comes in slowly (``AngularMarginLoss(annealing=...)``) moves on with every
+    step; its state is kept by pickles, `save`, `partial_fit` and `warm_start`. The losses
+    in `history_` have it: with annealing they may rise while the model gets better, which
+    `early_stopping` takes for overfitting.
+
+    Under float64, on rows that fit into one batch, fitting with integer `sample_weight`
+    equals fitting with repeated rows to rounding, unless the network has batch
+    normalisation, as `SphereCNN` does.
+
+    References
+    ----------
+    .. [1] Liu et al. (2017), "Deep Hyperspherical Learning", NeurIPS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_circles
+    >>> from sphereskl import SphereNetClassifier
+    >>> X, y = make_circles(200, noise=0.05, factor=0.5, random_state=0)
+    >>> clf = SphereNetClassifier(random_state=0).fit(X, y)
+    >>> clf.score(X, y) > 0.98
+    True
+    >>> clf.predict_proba(X[:3]).shape
+    (3, 2)
+    """
+
+    _parameter_constraints = {
+        name: constraint
+        for name, constraint in BaseSphereClassifier._parameter_constraints.items()
+        if name != "embedding_dim"
+    } | {
+        "backbone": [
+            StrOptions({"auto", *_BACKBONES}),
+            HasMethods("build"),
+            torch.nn.Module,
+            callable,
+        ],
+        "operator": [StrOptions({"auto", "linear", "cosine", "sigmoid"})],
+        "k": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "loss": [StrOptions({"softmax", *ANGULAR_LOSSES}), AngularMarginLoss],
+        "margin": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "regularizer": [StrOptions(_REGULARIZERS), Regularizer, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        backbone="auto",
+        operator="auto",
+        k="auto",
+        loss="cosface",
+        margin="auto",
+        regularizer=None,
+        input_shape=None,
+        max_epochs=50,
+        batch_size=128,
+        optimizer="adamw",
+        lr=2e-3,
+        lr_schedule="one_cycle",
+        weight_decay=1e-2,
+        max_grad_norm=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        class_weight=None,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        dtype="float32",
+        random_state=None,
+        verbose=False,
+    ):
+        self.backbone = backbone
+        self.operator = operator
+        self.k = k
+        self.loss = loss
+        self.margin = margin
+        self.regularizer = regularizer
+        self.input_shape = input_shape
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def decision_function(self, X):
+        """Logits of the classes, without margin and `scale_`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples, n_classes) or (n_samples,), float64
+            The loss's function g of the angle, in [-1, 1], which is the cosine in most
+            losses. Under "w_softmax", "a_softmax" and "ga_softmax" the norm of the
+            embedding multiplies it; under "softmax" the lengths of the class weights do,
+            too. For two classes half the difference of the two: positive means
+            ``classes_[1]``.
+        """
+        return super().decision_function(X)
+
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), float64
+            ``softmax(scale_ * logits)``, with the logits of `decision_function`.
+        """
+        return super().predict_proba(X)
+
+    def _cosines_and_norm(self, X):
+        # One view for all that is predicted; the norm is already in it.
+        return self._infer(X, "logits").astype("float64"), 1.0
+
+    def _make_model(self, input_shape, seed):
+        described = self._described_backbone(input_shape)
+        dim = None if is_own_network(described) else self._default_dim(input_shape)
+        backbone, width = sized_backbone(described, input_shape, dim)
+        start = resolve_prototypes("auto", self.classes_, width, seed)
+        return self._assemble(backbone, start)
+
+    def _default_dim(self, input_shape):
+        return max(256 if len(input_shape) == 3 else 64, self.n_classes_)
+
+    def _described_backbone(self, input_shape):
+        """Return the user's own network, or a configuration with `operator` and `k` in it."""
+        given = self._given_operator()
+        backbone = self.backbone
+        if isinstance(backbone, str):
+            name = ("mlp" if len(input_shape) == 1 else "cnn") if backbone == "auto" else backbone
+            backbone = _BACKBONES[name]()
+        if not given:
+            return backbone
+        known = backbone.get_params() if hasattr(backbone, "get_params") else {}
+        if not set(given) <= set(known):
+            name, value = next(iter(given.items()))
+            raise ValueError(
+                f"{name} is {value!r}, but backbone is {backbone!r}, which has no such option; "
+                f"set it in the network, and leave {name}='auto'."
+            )
+        return copy(backbone).set_params(**given)
+
+    def _given_operator(self):
+        given = {"operator": self.operator, "k": self.k}
+        return {name: value for name, value in given.items() if value != "auto"}
+
+    def _assemble(self, backbone, prototypes):
+        """Put backbone and class weights together as the loss wants them."""
+        loss = self._make_loss()
+        if loss is None:
+            return AngularModel(backbone, prototypes, free_norm=True, free_prototypes=True)
+        free_norm = loss.scale == "norm"
+        return AngularModel(
+            backbone, prototypes, free_norm=free_norm, operator=loss.operator, k=loss.k
+        )
+
+    def _make_net(self, model, seed):
+        regularizer = self.regularizer
+        if isinstance(regularizer, str):
+            regularizer = Regularizer(regularizer)
+        if regularizer is not None:
+            try:
+                regularizer(model)
+            except ValueError as error:
+                raise ValueError(f"regularizer is {self.regularizer!r}, but {error}") from None
+        return super()._make_net(model, seed).set_params(regularizer=regularizer)
+
+    def _make_criterion(self):
+        loss = self._make_loss()
+        return Criterion(cross_entropy) if loss is None else AngularCriterion(loss)
+
+    def _make_loss(self):
+        """Return the loss with a margin, None for the ordinary softmax."""
+        margin = None if self.margin == "auto" else self.margin
+        if not isinstance(self.loss, str) or self.loss == "softmax":
+            if margin is not None:
+                raise ValueError(
+                    f"margin is {margin!r}, but loss is {self.loss!r}, which "
+                    + ("has none" if self.loss == "softmax" else "brings its own")
+                    + "; leave margin='auto'."
+                )
+            return None if isinstance(self.loss, str) else deepcopy(self.loss)
+        operator = self._given_operator() if self.loss in _OF_ANY_OPERATOR else {}
+        try:
+            return make_angular_loss(self.loss, margin, **operator)
+        except ValueError as error:
+            raise ValueError(f"margin is {margin!r} and loss is {self.loss!r}: {error}") from None
+
+    def _expected_scale(self):
+        loss = self._make_loss()
+        if loss is None or loss.scale == "norm":
+            return 1.0
+        # Every operator is 1 at an angle of 0: what is left of the logit there is the scale.
+        return loss.logits(torch.ones(1, self.n_classes_)).max().item()
