@@ -1,6 +1,7 @@
 """Convolution of unit filters with unit patches, and an angular operator on its result."""
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -17,8 +18,9 @@ from ._patch_norm import (
     unit_weight,
 )
 
-# Bytes of a piece of a batch that stays in a core's cache from one pass to the next.
-_PIECE = 2**19
+# Bytes a thread of a piece of a batch: small enough to stay in the cache from one pass to the
+# next, large enough for convolutions to run at full speed.
+_PIECE = 2**21
 
 
 class Recipe(NamedTuple):
@@ -125,12 +127,15 @@ class _AngularConvolution(torch.autograd.Function):
         recipe: Recipe = ctx.recipe
         window = recipe.window
         through_norm = needs_x and inverse is None
-
         scale = own_inverse if inverse is None else inverse
-        grad_products, grad_scale = torch.empty_like(products), torch.empty_like(scale)
+        unit, inverse_length = unit_weight(weight, recipe.weight_eps)
+
+        grad_x = torch.empty_like(x) if needs_x else None
+        grad_unit = torch.zeros_like(unit) if needs_weight else None
         grad_k = torch.zeros_like(k) if needs_k else None
-        for grad_part, part, scale_part, to_products, to_scale in _pieces(
-            grad, products, scale, grad_products, grad_scale
+        grad_scale = torch.empty_like(scale) if through_norm or needs_inverse else None
+        for x_part, part, grad_part, scale_part, to_x, to_scale in _pieces(
+            x, products, grad, scale, grad_x, grad_scale
         ):
             slope = grad_part.to(scale.dtype)
             if recipe.operator != "cosine":
@@ -138,33 +143,34 @@ class _AngularConvolution(torch.autograd.Function):
                 if grad_k is not None:
                     grad_k += (sigmoid_slope_in_k(cosines, k) * slope).sum_to_size(k.shape)
                 slope = angular_slope(cosines, recipe.operator, k).mul_(slope)
-            if through_norm or needs_inverse:
-                to_scale.copy_((slope * part).unflatten(1, (window.groups, -1)).sum(dim=2))
-            to_products.copy_(scale_channels(slope, scale_part))
-
-        unit, inverse_length = unit_weight(weight, recipe.weight_eps)
-        grad_x, grad_unit, _ = torch.ops.aten.convolution_backward(
-            grad_products,
-            x,
-            unit.to(x.dtype),
-            None,
-            *window[1:4],
-            False,
-            (0, 0),
-            window.groups,
-            (needs_x, needs_weight, False),
-        )
-        if through_norm:
-            # d scale / d x = -scale^3 x, in all patches that x belongs to.
-            size = (len(x), window.groups, *x.shape[2:])
-            pull = box_sum_transposed(grad_scale * scale**3, window, size).unsqueeze(2)
-            by_group = grad_x.unflatten(1, (window.groups, -1))
-            by_group.addcmul_(x.unflatten(1, (window.groups, -1)), pull, value=-1)
-        if needs_weight:
+            if to_scale is not None:
+                by_group = (slope * part).unflatten(1, (window.groups, -1))
+                torch.sum(by_group, dim=2, out=to_scale)
+            from_products, from_unit, _ = torch.ops.aten.convolution_backward(
+                scale_channels(slope, scale_part).to(x.dtype),
+                x_part,
+                unit.to(x.dtype),
+                None,
+                *window[1:4],
+                False,
+                (0, 0),
+                window.groups,
+                (needs_x, needs_weight, False),
+            )
+            if grad_unit is not None:
+                grad_unit += from_unit
+            if through_norm:
+                # d scale / d x = -scale^3 x, in all patches that x belongs to.
+                size = (len(x_part), window.groups, *x.shape[2:])
+                pull = box_sum_transposed(to_scale * scale_part**3, window, size)
+                from_norm = x_part.unflatten(1, (window.groups, -1)) * pull.unsqueeze(2)
+                torch.sub(from_products, from_norm.flatten(1, 2), out=to_x)
+            elif to_x is not None:
+                to_x.copy_(from_products)
+        if grad_unit is not None:
             # Orthogonal to the filter: lengthening it changes nothing.
-            grad_unit = grad_unit.to(unit.dtype)
             along = (grad_unit * unit).sum(dim=(1, 2, 3), keepdim=True)
-            grad_unit = (grad_unit - unit * along) * inverse_length
+            grad_unit = grad_unit.sub_(unit * along).mul_(inverse_length)
         grad_bias = grad.sum(dim=(0, 2, 3)) if needs_bias else None
         return grad_x, grad_unit, grad_bias, grad_k, grad_scale if needs_inverse else None, None
 
@@ -189,10 +195,11 @@ def scale_channels(products: Tensor, inverse: Tensor) -> Tensor:
     return (by_group * inverse.unsqueeze(2)).flatten(1, 2)
 
 
-def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Split tensors along the batch; only a CPU gains from it."""
-    largest = tensors[0]
-    size = len(largest)
-    if largest.device.type == "cpu" and size:
-        size = max(1, _PIECE * size // largest.nbytes) if largest.nbytes else size
-    return zip(*(tensor.split(max(size, 1)) for tensor in tensors), strict=True)
+def _pieces(*tensors: Tensor | None) -> Iterator[tuple[Any, ...]]:
+    """Split tensors along the batch; what is None stays so. Only a CPU gains from it."""
+    first = cast(Tensor, tensors[0])
+    size = max(1, len(first))
+    if first.device.type == "cpu" and first.nbytes:
+        size = max(1, _PIECE * torch.get_num_threads() * size // first.nbytes)
+    parts = (repeat(None) if t is None else t.split(size) for t in tensors)
+    return zip(*parts, strict=False)

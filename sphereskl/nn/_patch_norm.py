@@ -33,12 +33,10 @@ def channel_squares(x: Tensor, groups: int) -> Tensor:
 
 def box_sum(squares: Tensor, window: Window) -> Tensor:
     """Sum a map over the patches: (n, groups, height, width) to the size of the output."""
-    kernel, padding = window.kernel_size, window.padding
-    if kernel == (1, 1) and padding == (0, 0):
+    if window.kernel_size == (1, 1) and window.padding == (0, 0):
         return squares[:, :, :: window.stride[0], :: window.stride[1]]
-    fits = all(2 * pad <= size for pad, size in zip(padding, kernel, strict=True))
-    if window.dilation == (1, 1) and fits:
-        return F.avg_pool2d(squares, kernel, window.stride, padding, divisor_override=1)
+    if _can_pool(window):
+        return F.avg_pool2d(squares, *window[:3], divisor_override=1)
     sums = F.conv2d(squares, _ones(squares, window), None, *window[1:])
     # Algorithms by transform may leave a sum of squares slightly below zero.
     return sums.clamp_min(0)
@@ -46,10 +44,17 @@ def box_sum(squares: Tensor, window: Window) -> Tensor:
 
 def box_sum_transposed(sums: Tensor, window: Window, size: tuple[int, ...]) -> Tensor:
     """Spread a map of the size of the output back over the patches, to `size`."""
-    if window.kernel_size == window.stride == (1, 1) and window.padding == (0, 0):
-        return sums
+    if _can_pool(window):
+        pooled = sums.new_empty(()).expand(size)
+        return torch.ops.aten.avg_pool2d_backward(sums, pooled, *window[:3], False, True, 1)
     ones = _ones(sums, window)
     return grad.conv2d_input(size, ones, sums, *window[1:])  # pyright: ignore[reportArgumentType]
+
+
+def _can_pool(window: Window) -> bool:
+    # Pooling refuses more padding than half a window.
+    fits = all(2 * p <= k for p, k in zip(window.padding, window.kernel_size, strict=True))
+    return window.dilation == (1, 1) and fits
 
 
 def _ones(like: Tensor, window: Window) -> Tensor:
