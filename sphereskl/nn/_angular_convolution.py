@@ -125,7 +125,7 @@ class _AngularConvolution(torch.autograd.Function):
         x, weight, _, k, inverse = inputs
         needs_x, needs_weight, needs_bias, needs_k, needs_inverse, _ = ctx.needs_input_grad
         recipe: Recipe = ctx.recipe
-        window = recipe.window
+        groups = recipe.window.groups
         through_norm = needs_x and inverse is None
         scale = own_inverse if inverse is None else inverse
         unit, inverse_length = unit_weight(weight, recipe.weight_eps)
@@ -137,34 +137,19 @@ class _AngularConvolution(torch.autograd.Function):
         for x_part, part, grad_part, scale_part, to_x, to_scale in _pieces(
             x, products, grad, scale, grad_x, grad_scale
         ):
-            slope = grad_part.to(scale.dtype)
-            if recipe.operator != "cosine":
-                cosines = scale_channels(part, scale_part)
-                if grad_k is not None:
-                    grad_k += (sigmoid_slope_in_k(cosines, k) * slope).sum_to_size(k.shape)
-                slope = angular_slope(cosines, recipe.operator, k).mul_(slope)
+            slope = _through_operator(grad_part, part, scale_part, k, grad_k, recipe.operator)
             if to_scale is not None:
-                by_group = (slope * part).unflatten(1, (window.groups, -1))
-                torch.sum(by_group, dim=2, out=to_scale)
-            from_products, from_unit, _ = torch.ops.aten.convolution_backward(
-                scale_channels(slope, scale_part).to(x.dtype),
-                x_part,
-                unit.to(x.dtype),
-                None,
-                *window[1:4],
-                False,
-                (0, 0),
-                window.groups,
-                (needs_x, needs_weight, False),
+                torch.sum((slope * part).unflatten(1, (groups, -1)), dim=2, out=to_scale)
+            from_products, from_unit = _through_products(
+                scale_channels(slope, scale_part), x_part, unit, recipe.window, ctx.needs_input_grad
             )
             if grad_unit is not None:
                 grad_unit += from_unit
             if through_norm:
                 # d scale / d x = -scale^3 x, in all patches that x belongs to.
-                size = (len(x_part), window.groups, *x.shape[2:])
-                pull = box_sum_transposed(to_scale * scale_part**3, window, size)
-                from_norm = x_part.unflatten(1, (window.groups, -1)) * pull.unsqueeze(2)
-                torch.sub(from_products, from_norm.flatten(1, 2), out=to_x)
+                size = (len(x_part), groups, *x.shape[2:])
+                pull = box_sum_transposed(to_scale * scale_part**3, recipe.window, size)
+                torch.sub(from_products, scale_channels(x_part, pull), out=to_x)
             elif to_x is not None:
                 to_x.copy_(from_products)
         if grad_unit is not None:
@@ -173,6 +158,36 @@ class _AngularConvolution(torch.autograd.Function):
             grad_unit = grad_unit.sub_(unit * along).mul_(inverse_length)
         grad_bias = grad.sum(dim=(0, 2, 3)) if needs_bias else None
         return grad_x, grad_unit, grad_bias, grad_k, grad_scale if needs_inverse else None, None
+
+
+def _through_operator(
+    grad: Tensor, products: Tensor, scale: Tensor, k: Any, grad_k: Tensor | None, operator: str
+) -> Tensor:
+    """Gradient in the cosines; adds that in k to `grad_k`."""
+    grad = grad.to(scale.dtype)
+    if operator == "cosine":
+        return grad
+    cosines = scale_channels(products, scale)
+    if grad_k is not None:
+        grad_k += (sigmoid_slope_in_k(cosines, k) * grad).sum_to_size(k.shape)
+    return angular_slope(cosines, operator, k).mul_(grad)
+
+
+def _through_products(
+    grad: Tensor, x: Tensor, unit: Tensor, window: Window, needs: Sequence[bool]
+) -> tuple[Tensor, Tensor]:
+    """Gradients in the input, at fixed norms, and in the unit filters."""
+    return torch.ops.aten.convolution_backward(
+        grad.to(x.dtype),
+        x,
+        unit.to(x.dtype),
+        None,
+        *window[1:4],
+        False,
+        (0, 0),
+        window.groups,
+        (needs[0], needs[1], False),
+    )[:2]
 
 
 def _gradients_with_graph(ctx: Any, inputs: Sequence[Any], grad: Tensor) -> list[Tensor | None]:
