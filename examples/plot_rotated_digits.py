@@ -1,0 +1,170 @@
+"""
+Can one sphere tell a digit and how far it is turned?
+=====================================================
+
+Five kinds of handwritten digits, each turned by some angle between 0 and 180 degrees. One network
+with a three-dimensional embedding is asked for both: the height of a point on the sphere is the
+angle, the direction around the axis is the digit.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.ndimage import rotate
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from sphereskl import HypersphericalMultiTask
+
+# %%
+# Turned digits
+# -------------
+# Digits that no rotation makes alike. Pictures are split before they are turned, so that no test
+# picture was seen at any angle. Every training picture is turned ten times.
+
+digits = load_digits()
+kept = np.isin(digits.target, [2, 3, 4, 5, 7])
+images_train, images_test, digit_train, digit_test = train_test_split(
+    digits.images[kept], digits.target[kept], stratify=digits.target[kept], random_state=0
+)
+rng = np.random.default_rng(0)
+
+
+def turn(images, labels, n_copies):
+    """Flat pictures, each turned at random, with their digits and angles."""
+    images, labels = np.repeat(images, n_copies, axis=0), np.repeat(labels, n_copies)
+    angles = rng.uniform(0, 180, len(images))
+    turned = [rotate(i, a, reshape=False, order=1) for i, a in zip(images, angles, strict=True)]
+    return np.reshape(turned, (len(images), -1)), labels, angles
+
+
+X_train, digit_train, angle_train = turn(images_train, digit_train, 10)
+X_test, digit_test, angle_test = turn(images_test, digit_test, 3)
+
+# %%
+# One fit, two answers
+# --------------------
+# The two targets go in as a pair, the class first.
+
+model = HypersphericalMultiTask(embedding_dim=3, bounds=(0, 180), random_state=0)
+model.fit(X_train, (digit_train, angle_train))
+digit, angle = model.predict(X_test)
+error = np.abs(angle - angle_test)
+print(f"digits: {np.mean(digit == digit_test):.1%} right")
+print(f"angles: {error.mean():.1f} degrees off on average, {np.median(error):.1f} in the median")
+
+# %%
+# The sphere
+# ----------
+# The first axis of the embedding is drawn upwards. The lower pole stands for 0 degrees, the upper
+# one for 180; diamonds on the equator are the prototypes of the digits, and each digit spreads
+# along its own meridian. Seen from the side, and unrolled: equal steps on the axis of the map are
+# equal steps of the height on the sphere, and of the angle.
+
+COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"]
+# Elevation and azimuth of the eye, in degrees.
+EYE = 12, 40
+
+z = model.transform(X_test)
+height, longitude = z[:, 0], np.degrees(np.arctan2(z[:, 2], z[:, 1]))
+home = np.degrees(np.arctan2(model.prototypes_[:, 1], model.prototypes_[:, 0]))
+
+
+def on_sphere(longitude, height):
+    """Places in space: x and y span the equator, the axis points upwards."""
+    radius, turn = np.sqrt(1 - np.square(height)), np.radians(longitude)
+    return np.broadcast_arrays(radius * np.cos(turn), radius * np.sin(turn), height)
+
+
+def is_near(points):
+    """Whether points are on the side of the sphere that faces the eye."""
+    up, around = np.radians(EYE)
+    eye = np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up)
+    return np.tensordot(eye, points, axes=1) > 0
+
+
+def draw_curve(ax, longitude, height, **style):
+    """A line on the sphere, faint on the far side."""
+    points = np.array(on_sphere(longitude, height))
+    near = is_near(points)
+    ax.plot(*np.where(near, points, np.nan), **style)
+    ax.plot(*np.where(near, np.nan, points), **{**style, "alpha": 0.25, "zorder": 0})
+
+
+def draw_sphere(ax):
+    around, heights = np.linspace(-180, 180, 181), np.sin(np.linspace(-np.pi / 2, np.pi / 2, 91))
+    for level in np.linspace(-1, 1, 9)[1:-1]:
+        draw_curve(ax, around, level, color="#bbbbbb", linewidth=0.7, zorder=1)
+    for place, colour in zip(home, COLOURS, strict=True):
+        draw_curve(ax, place, heights, color=colour, linewidth=1.2, zorder=2)
+    points, colours = np.array(on_sphere(longitude, height)), np.take(COLOURS, code)
+    near = is_near(points)
+    ax.scatter(*points[:, ~near], c=colours[~near], s=9, alpha=0.12, linewidths=0, zorder=1)
+    ax.scatter(*points[:, near], c=colours[near], s=14, alpha=0.75, linewidths=0, zorder=3)
+    for place, label, colour in zip(home, model.classes_, COLOURS, strict=True):
+        spot = np.array(on_sphere(place, 0.0))
+        if is_near(spot):
+            ax.scatter(*spot, marker="D", s=130, c="white", edgecolors=colour, zorder=9)
+            ax.text(*(1.02 * spot), str(label), ha="center", va="center", zorder=10)
+    ax.scatter([0, 0], [0, 0], [-1, 1], c="black", s=30, zorder=9)
+    ax.text(0, 0, 1.12, "180°", ha="center", va="bottom")
+    ax.text(0, 0, -1.12, "0°", ha="center", va="top")
+    ax.view_init(*EYE)
+    ax.set_proj_type("ortho")
+    ax.set_box_aspect((1, 1, 1), zoom=1.45)
+    ax.set_axis_off()
+
+
+def draw_map(ax):
+    for place, label, colour in zip(home, model.classes_, COLOURS, strict=True):
+        ax.axvline(place, color=colour, linewidth=1.2, alpha=0.6)
+        ax.scatter(place, 0, marker="D", s=130, c="white", edgecolors=colour, zorder=9)
+        ax.text(place, -0.01, str(label), ha="center", va="center", zorder=10)
+    ax.scatter(longitude, height, c=np.take(COLOURS, code), s=12, alpha=0.7, linewidths=0)
+    wrong = digit != digit_test
+    ax.scatter(
+        longitude[wrong], height[wrong], s=40, facecolors="none", edgecolors="black", label="wrong"
+    )
+    ax.set(xlim=(-180, 180), ylim=(-1, 1), xlabel="direction around the axis, degrees")
+    ax.set_xticks(np.arange(-180, 181, 60))
+    ax.set_yticks(np.linspace(-1, 1, 5), ["0", "45", "90", "135", "180"])
+    ax.set_ylabel("angle, degrees (height)")
+    ax.legend(loc="upper right", title=None, framealpha=0.9)
+
+
+# The colour of a point is that of its true digit.
+code = np.searchsorted(model.classes_, digit_test)
+figure = plt.figure(figsize=(12, 5.2), layout="constrained")
+grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.35])
+draw_sphere(figure.add_subplot(grid[0], projection="3d"))
+draw_map(figure.add_subplot(grid[1]))
+figure.suptitle("Test digits on the sphere: height is the angle, direction the digit")
+
+# %%
+# Predicted against true angle
+# ----------------------------
+# On the left every test picture, on the right the first ten with what the network says about them.
+# Errors are largest near 0 and 180 degrees: there a prediction can only err to one side, and on the
+# sphere the last degrees before a pole take long steps.
+
+figure = plt.figure(figsize=(12, 5), layout="constrained")
+left, right = figure.subfigures(1, 2, width_ratios=[1, 1.2])
+ax = left.add_subplot()
+ax.plot([0, 180], [0, 180], color="#888888", linewidth=1)
+for k, label in enumerate(model.classes_):
+    rows = code == k
+    ax.scatter(
+        angle_test[rows], angle[rows], c=COLOURS[k], s=12, alpha=0.7, linewidths=0, label=label
+    )
+ticks = np.arange(0, 181, 45)
+ax.set(xlim=(-3, 183), ylim=(-3, 183), xticks=ticks, yticks=ticks, aspect="equal")
+ax.set(xlabel="true angle, degrees", ylabel="predicted angle, degrees")
+ax.legend(title="digit", markerscale=2)
+shown = np.random.default_rng(1).choice(len(X_test), 10, replace=False)
+for ax, row in zip(right.subplots(2, 5).flat, shown, strict=True):
+    ax.imshow(X_test[row].reshape(8, 8), cmap="gray_r")
+    ax.set_title(
+        f"{digit[row]}, {angle[row]:.0f}°\n(true: {digit_test[row]}, {angle_test[row]:.0f}°)",
+        fontsize=10,
+    )
+    ax.set_axis_off()
+plt.show()
