@@ -1,6 +1,5 @@
 """A backbone and class weights that learn, read through the angles between them."""
 
-import torch
 from torch import Tensor, nn
 
 from ._embedding_model import EmbeddingModel

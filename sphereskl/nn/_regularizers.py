@@ -134,6 +134,9 @@ class Regularizer:
         Whether only layers with an angular operator are meant, or ordinary convolutions and
         linear layers too. To tell what an operator is worth, give the ordinary network the
         same regulariser.
+    exact : bool, default=False
+        Whether "orthogonal" has its published form in layers with more filters than inputs,
+        too, see `orthogonality`.
 
     Raises
     ------
@@ -159,6 +162,7 @@ class Regularizer:
     kind: str
     strength: float | None = None
     layers: str = "sphere"
+    exact: bool = False
 
     def __post_init__(self):
         if self.kind not in _PENALTIES:
@@ -167,11 +171,14 @@ class Regularizer:
             raise ValueError(f"strength must be finite and at least 0, got {self.strength!r}.")
         if self.layers not in ("sphere", "all"):
             raise ValueError(f"layers must be 'sphere' or 'all', got {self.layers!r}.")
+        if self.exact and self.kind != "orthogonal":
+            raise ValueError(f"exact=True belongs to kind='orthogonal', got {self.kind!r}.")
 
     def __call__(self, model: nn.Module) -> Tensor:
         """Return the penalty of a model, a scalar."""
         penalty, default = _PENALTIES[self.kind]
-        penalties = [penalty(filters) for filters in self._filters(model)]
+        options = {"exact": True} if self.exact else {}
+        penalties = [penalty(filters, **options) for filters in self._filters(model)]
         if not penalties:
             raise ValueError(
                 f"{type(model).__name__} has no layers that layers={self.layers!r} stands for"
@@ -191,10 +198,10 @@ class Regularizer:
                 yield weight.flatten(1).unflatten(0, (getattr(layer, "groups", 1), -1))
 
 
-_PENALTIES: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
+_PENALTIES: dict[str, tuple[Callable[..., Tensor], float]] = {
     "half_space_mhe": (lambda filters: hyperspherical_energy(filters).mean(), 1.0),
     "mhe": (lambda filters: hyperspherical_energy(filters, half_space=False).mean(), 1.0),
-    "orthogonal": (lambda filters: orthogonality(filters).sum(), 1e-4),
+    "orthogonal": (lambda filters, **options: orthogonality(filters, **options).sum(), 1e-4),
 }
 
 

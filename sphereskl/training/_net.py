@@ -11,6 +11,7 @@ from skorch.callbacks import Callback, EpochTimer
 from torch import Tensor
 
 from ..nn import EmbeddingModel, row_identity
+from ._criterion import AngularCriterion, Criterion
 from ._data import ShuffledBatches, TensorData
 from ._inference import infer
 from ._optimizers import make_optimizer
@@ -66,6 +67,7 @@ class EmbeddingNet(NeuralNet):
 
     # Only seen by type checkers: skorch sets these when it initialises.
     module_: EmbeddingModel
+    criterion_: Criterion | AngularCriterion
     optimizer_: torch.optim.Optimizer
 
     def __init__(

@@ -226,6 +226,14 @@ def test_regularizer_sums_over_layers_with_the_strength_of_the_authors(kind, str
     torch.testing.assert_close(Regularizer(kind)(model), expected)
 
 
+def test_the_published_form_is_a_choice():
+    # More filters than inputs: only there do the two forms differ.
+    layer, filters = _angular_layer(_filters(6, 3)), _filters(6, 3)
+    exact = Regularizer("orthogonal", 1.0, exact=True)(layer)
+    torch.testing.assert_close(exact, orthogonality(filters, exact=True))
+    assert exact > Regularizer("orthogonal", 1.0)(layer) + 2.9
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -314,6 +322,7 @@ def test_a_model_without_any_layers_is_an_error():
         (("mhe", -1.0), "strength must be .* got -1.0"),
         (("mhe", math.inf), "strength must be .* got inf"),
         (("mhe", 1.0, "conv"), "layers must be .* got 'conv'"),
+        (("mhe", 1.0, "all", True), "exact=True belongs to kind='orthogonal', got 'mhe'"),
     ],
 )
 def test_values_out_of_range_are_named(parameters, message):

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from sphereskl.geometry import simplex
-from sphereskl.nn import LOSSES, EmbeddingModel, cosine, cross_entropy
-from sphereskl.training import Criterion
+from sphereskl.nn import LOSSES, AngularModel, EmbeddingModel, cosine, cross_entropy
+from sphereskl.nn import make_angular_loss as make_loss
+from sphereskl.training import AngularCriterion, Criterion
 
 MODEL = EmbeddingModel(torch.nn.Identity(), simplex(3, 4), scale=7.0, learn_scale=True)
 TARGET = torch.tensor([0, 1, 2, 0, 1])
@@ -39,3 +40,20 @@ def test_options_are_handed_on():
 def test_a_criterion_owns_no_parameters():
     # The model does: a loss that owned some would not be a pure function.
     assert not list(Criterion(cosine).parameters())
+
+
+@pytest.mark.parametrize("free_norm", [False, True])
+def test_an_angular_criterion_hands_on_cosines_and_norms(free_norm):
+    model = AngularModel(torch.nn.Identity(), simplex(3, 4), free_norm=free_norm)
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    loss = make_loss("a_softmax" if free_norm else "arcface")
+    expected = loss(model.cosines(x), TARGET, None, x.norm(dim=1))
+    torch.testing.assert_close(AngularCriterion(loss)(model(x), TARGET, None, model), expected)
+
+
+def test_an_angular_criterion_counts_steps_that_are_told():
+    criterion = AngularCriterion(make_loss("arcface"))
+    criterion(torch.eye(3), torch.arange(3), None, AngularModel(torch.nn.Identity(), torch.eye(3)))
+    assert criterion.state_dict() == {"loss.step": 0}
+    criterion.advance()
+    assert criterion.state_dict() == {"loss.step": 1}

@@ -1,25 +1,28 @@
 """The net trains as a hand-written loop does, and tells what happened."""
 
 import copy
+import functools
 import pickle
 
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler
-from torch import nn
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, EpochTimer, LRScheduler
 
 from sphereskl.geometry import simplex
 from sphereskl.nn import (
     MLP,
+    AngularModel,
     ConvNet,
     Dropout,
     EmbeddingModel,
     cross_entropy,
+    make_angular_loss,
     row_identity,
     squared_cosine,
 )
 from sphereskl.training import (
+    AngularCriterion,
     Criterion,
     EmbeddingNet,
     ShuffledBatches,
@@ -247,6 +250,59 @@ def test_training_loss_is_the_mean_over_rows():
     net.fit(_data(101))
     expected = cross_entropy(net.module_(_data(101).X), _data(101).target, scale=4.0)
     assert net.history[-1, "train_loss"] == pytest.approx(expected.item(), rel=1e-6)
+
+
+def _half_the_square(model):
+    return sum(parameter.square().sum() for parameter in model.parameters()) / 2
+
+
+def test_a_regularizer_is_minimised_and_told_apart_from_the_loss():
+    # With a step size of 0 both are those of the model as it is.
+    options = {"max_epochs": 1, "optimizer": "sgd", "lr": 0.0}
+    net = _net(**options, regularizer=_half_the_square).fit(_data())
+    without = _net(**options).fit(_data())
+    assert net.history[-1, "train_loss"] == without.history[-1, "train_loss"]
+    expected = _half_the_square(net.module_).item()
+    assert net.history[-1, "train_penalty"] == pytest.approx(expected, rel=1e-6)
+    assert "train_penalty" not in without.history[-1]
+
+
+@pytest.mark.parametrize("callbacks", [[], [_Recorder()]])
+def test_half_the_square_as_a_regularizer_is_weight_decay(callbacks):
+    # Of plain gradient descent, and of all parameters, whose gradient is themselves.
+    sgd = functools.partial(torch.optim.SGD)
+    penalised = _net(optimizer=sgd, regularizer=_half_the_square, callbacks=callbacks).fit(_data())
+    decayed = _model()
+    stepper = torch.optim.SGD(decayed.parameters(), lr=0.01, weight_decay=1.0)
+    decayed.train()
+    batches = ShuffledBatches(_data(), 16, torch.Generator().manual_seed(0))
+    for batch in (batch for _ in range(4) for batch in batches):
+        stepper.zero_grad()
+        with row_identity(batch.rows):
+            loss = cross_entropy(decayed(batch.X), batch.target, scale=decayed.scale)
+        loss.backward()
+        stepper.step()
+    torch.testing.assert_close(_state(penalised.module_), _state(decayed))
+
+
+def test_a_criterion_hears_of_every_step_and_of_nothing_else():
+    model = AngularModel(_model().backbone, simplex(3, 8).float())
+    net = _net(model, AngularCriterion(make_angular_loss("arcface")))
+    net.partial_fit(_data(), _data(seed=1))
+    assert net.criterion_.loss.step == 4 * 7
+    assert pickle.loads(pickle.dumps(net)).partial_fit(_data()).criterion_.loss.step == 8 * 7
+
+
+def test_predictions_read_projections_as_the_model_says():
+    # The norm of an embedding is larger than its cosines, and no class.
+    model = AngularModel(_model().backbone, simplex(3, 8).float(), free_norm=True)
+    criterion = AngularCriterion(make_angular_loss("w_softmax"))
+    scoring = EpochScoring("accuracy", name="accuracy", use_caching=True)
+    score = {"score": lambda outputs, target, weight: (outputs.argmax(1) == target).double().mean()}
+    net = _net(model, criterion, callbacks=[scoring], max_epochs=20, **score)
+    net.partial_fit(_data(300), _data(100, seed=1))
+    assert net.history[-1, "accuracy"] == pytest.approx(net.history[-1, "valid_score"])
+    assert net.history[-1, "accuracy"] > 0.8
 
 
 def test_early_stopping_restores_the_best_model():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sphereskl.geometry import simplex
-from sphereskl.nn import MLP, ConvNet, EmbeddingModel
+from sphereskl.nn import MLP, AngularModel, ConvNet, EmbeddingModel, SphereCNN, SphereResNet
 from sphereskl.training import OPTIMIZERS, make_optimizer
 
 
@@ -28,6 +28,27 @@ def test_only_weight_matrices_and_filters_decay():
     assert _names(model, decaying) == {"backbone.0.weight", "backbone.6.weight"}
     assert _names(model, decaying) | _names(model, free) == set(dict(model.named_parameters()))
     assert {"_prototypes", "log_scale", "backbone.1.weight"} <= _names(model, free)
+
+
+@pytest.mark.parametrize("free_prototypes", [False, True])
+def test_directions_do_not_decay(free_prototypes):
+    config = SphereCNN(2, (4, 8), learn_k="channel", magnitude="tanh", norm="both")
+    backbone = torch.nn.Sequential(config.build((1, 4, 4), 3), nn.Linear(3, 3))
+    options = {"free_norm": True, "free_prototypes": free_prototypes}
+    model = AngularModel(backbone, simplex(3, 3), **options)
+    decaying, free = make_optimizer("adam", model, lr=0.1, weight_decay=0.5).param_groups
+    assert _names(model, decaying) == {"backbone.1.weight"} | (
+        {"_prototypes"} if free_prototypes else set()
+    )
+    assert _names(model, decaying) | _names(model, free) == set(dict(model.named_parameters()))
+
+
+def test_ordinary_layers_of_spherical_networks_decay():
+    model = SphereResNet(depth=8, widths=(4, 8, 8)).build((1, 8, 8), 3)
+    decaying, _ = make_optimizer("adam", model, lr=0.1, weight_decay=0.5).param_groups
+    shortcuts = {name for name, layer in model.named_modules() if type(layer) is nn.Conv2d}
+    assert len(shortcuts) == 2
+    assert _names(model, decaying) == {f"{name}.weight" for name in shortcuts}
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))

@@ -65,7 +65,14 @@ def test_cosine_has_the_published_shape(n_steps):
     torch.testing.assert_close(rates, 2 * torch.where(step < n_warm_up, warm_up, decay))
 
 
-@pytest.mark.parametrize("name", ["one_cycle", "cosine"])
+def test_step_has_the_published_shape():
+    # Liu et al. 2017: a tenth after 34,000 and 54,000 of 64,000 steps.
+    rates = _learning_rates("step", 640)
+    expected = torch.tensor([2.0] * 340 + [0.2] * 200 + [0.02] * 100, dtype=torch.float64)
+    torch.testing.assert_close(rates, expected)
+
+
+@pytest.mark.parametrize("name", ["one_cycle", "cosine", "step"])
 @pytest.mark.parametrize("n_steps", [2, 3, 4, 5, 7])
 def test_short_trainings_have_a_positive_rate_throughout(n_steps, name):
     rates = _learning_rates(name, n_steps)
@@ -78,7 +85,7 @@ def test_a_single_step_is_taken_at_the_learning_rate(name):
     assert _learning_rates(name, 1).item() == 2.0
 
 
-@pytest.mark.parametrize("name", ["one_cycle", "cosine"])
+@pytest.mark.parametrize("name", ["one_cycle", "cosine", "step"])
 def test_groups_move_together(name):
     rates = _learning_rates(name, 50, _optimizer(groups=2))
     assert torch.equal(rates[:, 0], rates[:, 1])
