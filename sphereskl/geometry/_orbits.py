@@ -194,22 +194,15 @@ def symmetric_soft_max_cosine(sharpness: Tensor, groups: Groups) -> Objective:
 
 def anneal_orbits(
     rows: Tensor, groups: Groups, sharpness: list[Tensor], *, n_iter: int, n_kept: int
-) -> Tensor:
-    """Minimise at each sharpness in turn; returns the expanded points of the best starts.
-
-    After every stage but the first the better half goes on, as long as more than `n_kept`
-    are left: at a middle sharpness the values already tell the promising basins.
-    """
-    index = torch.arange(len(rows), device=rows.device)
-    for stage, b in enumerate(sharpness):
-        objective = symmetric_soft_max_cosine(b[index], groups)
+) -> tuple[Tensor, Tensor]:
+    """Minimise at each sharpness in turn; returns the points and values of the best starts."""
+    for b in sharpness:
+        objective = symmetric_soft_max_cosine(b, groups)
         rows = minimize_batch(objective, rows, max_iter=n_iter)
-        if stage and len(rows) > n_kept:
-            value = max_cosines(expand_orbits(rows, groups))
-            best = value.argsort(stable=True)[: max(n_kept, len(rows) // 2)]
-            rows, index = rows[best], index[best]
-            groups = groups._replace(diagonal=groups.diagonal[best], across=groups.across[best])
-    return expand_orbits(rows, groups)
+    value = objective(rows)[0]
+    best = value.argsort(stable=True)[:n_kept]
+    groups = groups._replace(diagonal=groups.diagonal[best], across=groups.across[best])
+    return expand_orbits(rows[best], groups), value[best]
 
 
 def max_cosines(x: Tensor) -> Tensor:
