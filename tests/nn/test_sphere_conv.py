@@ -457,3 +457,12 @@ def test_wrong_parameters_are_named(arguments, message):
 def test_integers_are_refused():
     with pytest.raises(ValueError, match=r"torch\.uint8"):
         SphereConv2d(1, 1, 1)(torch.zeros(1, 1, 2, 2, dtype=torch.uint8))
+
+
+def test_stride_two_of_the_authors_pads_at_the_far_side_alone():
+    # "SAME" of their framework puts (0, 1), not (1, 1), around an even image at stride 2.
+    every = _layer(3, 5, 3, padding=1)
+    second = _layer(3, 5, 3, stride=2)
+    second.load_state_dict(every.state_dict())
+    x = _images(2, 3, 8, 8)
+    torch.testing.assert_close(second(F.pad(x, (0, 1, 0, 1))), every(x)[..., 1::2, 1::2])
