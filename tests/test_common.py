@@ -10,7 +10,9 @@ from sphereskl import (
     HypersphericalOrdinalClassifier,
     HypersphericalPrototypeClassifier,
     HypersphericalRegressor,
+    SphereNetClassifier,
 )
+from sphereskl.nn import ANGULAR_LOSSES
 
 FLOAT32 = {
     "check_sample_weight_equivalence_on_dense_data": (
@@ -27,6 +29,8 @@ FLOAT32 = {
         HypersphericalRegressor(dtype="float64", early_stopping=True),
         HypersphericalOrdinalClassifier(dtype="float64"),
         HypersphericalOrdinalClassifier(dtype="float64", early_stopping=True),
+        SphereNetClassifier(dtype="float64"),
+        SphereNetClassifier(dtype="float64", early_stopping=True),
     ]
 )
 def test_float64_passes_every_check(estimator, check):
@@ -39,6 +43,7 @@ def test_float64_passes_every_check(estimator, check):
         HypersphericalPrototypeClassifier(),
         HypersphericalRegressor(),
         HypersphericalOrdinalClassifier(),
+        SphereNetClassifier(),
     ],
     expected_failed_checks=lambda estimator: FLOAT32,
     xfail_strict=False,
@@ -56,4 +61,11 @@ def test_repetition_equals_weight_under_every_loss(loss):
 @pytest.mark.parametrize("loss", ["absolute", "huber", "quantile"])
 def test_repetition_equals_weight_under_every_loss_of_regression(loss):
     estimator = HypersphericalRegressor(dtype="float64", loss=loss)
+    check_sample_weight_equivalence_on_dense_data(loss, estimator)
+
+
+@pytest.mark.parametrize("loss", ["softmax", *sorted(ANGULAR_LOSSES)])
+def test_repetition_equals_weight_under_every_angular_loss(loss):
+    settings = {"loss": loss, "regularizer": "half_space_mhe", "max_epochs": 5}
+    estimator = SphereNetClassifier(dtype="float64", **settings)
     check_sample_weight_equivalence_on_dense_data(loss, estimator)
