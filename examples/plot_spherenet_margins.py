@@ -71,7 +71,7 @@ for ax, margin in zip(axes, (0.0, 0.5), strict=True):
         loss="cosface",
         margin=margin,
         input_shape=(8, 8),
-        max_epochs=10,
+        max_epochs=20,
         random_state=0,
     ).fit(X_train, y_train)
     cosines = model.transform(X_test) @ model.prototypes_.T

@@ -66,8 +66,9 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         parameter groups and ``lr``.
     lr : float, default=2e-3
         Highest learning rate.
-    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
-        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up.
+    lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
+        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
+        divides by 10 after 53 % and 84 % of the steps.
     weight_decay : float, default=1e-2
         Decay of weight matrices; biases, scale and prototypes do not decay.
     max_grad_norm : float, default=None

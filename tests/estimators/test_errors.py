@@ -112,7 +112,7 @@ BAD_PARAMETERS = [
     ({"batch_size": 0}, "'batch_size' parameter .* Got 0"),
     ({"optimizer": "lbfgs"}, "'optimizer' parameter .* Got 'lbfgs'"),
     ({"lr": -1.0}, "'lr' parameter .* Got -1.0"),
-    ({"lr_schedule": "step"}, "'lr_schedule' parameter .* Got 'step'"),
+    ({"lr_schedule": "linear"}, "'lr_schedule' parameter .* Got 'linear'"),
     ({"weight_decay": -1}, "'weight_decay' parameter .* Got -1"),
     ({"max_grad_norm": 0}, "'max_grad_norm' parameter .* Got 0"),
     ({"validation_fraction": 1.0}, "'validation_fraction' parameter .* Got 1.0"),

@@ -303,7 +303,7 @@ def test_loss_may_be_a_callable(iris, quick):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", torch.optim.RMSprop])
-@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "step", "constant"])
 def test_optimizers_and_schedules_learn(optimizer, schedule, iris, quick):
     clf = quick(optimizer=optimizer, lr_schedule=schedule, max_epochs=30, max_grad_norm=1.0)
     assert clf.fit(*iris).score(*iris) > 0.8
