@@ -44,7 +44,7 @@ class HypersphericalMultiTask(BaseJointEstimator):
         the squared difference of cosines.
     bounds : "minmax" or pair, default="minmax"
         Values at the lower and the upper pole; see `HypersphericalRegressor`.
-    task_weight : float, default=0.5
+    task_weight : float, default=0.02
         Weight w of the classes in ``w * class loss + (1 - w) * value loss``, in [0, 1].
     input_shape : tuple of int, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
@@ -59,8 +59,9 @@ class HypersphericalMultiTask(BaseJointEstimator):
         parameter groups and ``lr``.
     lr : float, default=2e-3
         Highest learning rate.
-    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
-        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up.
+    lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
+        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
+        divides by 10 after 53 % and 84 % of the steps.
     weight_decay : float, default=1e-2
         Decay of weight matrices; biases, scale and prototypes do not decay.
     max_grad_norm : float, default=None
@@ -177,7 +178,7 @@ class HypersphericalMultiTask(BaseJointEstimator):
         prototypes="auto",
         loss="cross_entropy",
         bounds="minmax",
-        task_weight=0.5,
+        task_weight=0.02,
         input_shape=None,
         max_epochs=50,
         batch_size=128,

@@ -12,7 +12,7 @@ from ._components import is_own_network, sized_backbone
 from ._input import check_samples
 
 # Dimension of every target's sphere, chosen in docs/benchmarks/regression.
-_BLOCK_DIM = 64
+_BLOCK_DIM = 8
 
 
 class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstimator):
@@ -35,7 +35,7 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         (and columns clipped at 4 standard deviations).
     embedding_dim : int or "auto", default="auto"
         Dimension of the embedding, at least 2 for every target and a multiple of their
-        number. "auto" is 64 for every target, or what a given network has.
+        number. "auto" is 8 for every target, or what a given network has.
     bounds : "minmax", pair or array-like of shape (n_targets, 2), default="minmax"
         Values at the lower and the upper pole, which predictions never leave. "minmax"
         takes the least and the greatest value of the training rows; a pair (low, high)
