@@ -44,7 +44,7 @@ class HypersphericalMultiTask(BaseJointEstimator):
         the squared difference of cosines.
     bounds : "minmax" or pair, default="minmax"
         Values at the lower and the upper pole; see `HypersphericalRegressor`.
-    task_weight : float, default=0.02
+    task_weight : float, default=0.1
         Weight w of the classes in ``w * class loss + (1 - w) * value loss``, in [0, 1].
     input_shape : tuple of int, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
@@ -178,7 +178,7 @@ class HypersphericalMultiTask(BaseJointEstimator):
         prototypes="auto",
         loss="cross_entropy",
         bounds="minmax",
-        task_weight=0.02,
+        task_weight=0.1,
         input_shape=None,
         max_epochs=50,
         batch_size=128,
