@@ -34,11 +34,13 @@ SCALE_CASES = {
 
 
 def depth_cases(depth):
+    """Configurations, and what the weights are multiplied by: He's are sqrt(2) times longer."""
     return {
-        "spherical, sigmoid 0.1, no ReLU": SphereCNN.very_deep(depth, WIDTHS),
-        "convolution + ReLU (He)": SphereCNN(depth, WIDTHS, norm=None, spherical=False),
-        "convolution + batch norm + ReLU": SphereCNN(depth, WIDTHS, spherical=False),
-        "spherical, sigmoid 0.3 + ReLU": SphereCNN(depth, WIDTHS, norm=None),
+        "spherical, sigmoid 0.1, no ReLU": (SphereCNN.very_deep(depth, WIDTHS), 1),
+        "the same, filters of length 1.41": (SphereCNN.very_deep(depth, WIDTHS), 2**0.5),
+        "convolution + ReLU (He)": (SphereCNN(depth, WIDTHS, norm=None, spherical=False), 1),
+        "convolution + batch norm + ReLU": (SphereCNN(depth, WIDTHS, spherical=False), 1),
+        "spherical, sigmoid 0.3 + ReLU": (SphereCNN(depth, WIDTHS, norm=None), 1),
     }
 
 
@@ -98,8 +100,8 @@ def run_scale(results, X, y, seed, n_steps):
 
 def run_depth(results, X, y, seed, n_steps):
     for depth in DEPTHS:
-        for name, config in depth_cases(depth).items():
-            _, accuracy = train(make_network(config, seed), X, y, seed, n_steps)
+        for name, (config, gain) in depth_cases(depth).items():
+            _, accuracy = train(make_network(config, seed, gain), X, y, seed, n_steps)
             results[name, depth].append(accuracy)
             print(name, depth + 1, accuracy, file=sys.stderr, flush=True)
 
