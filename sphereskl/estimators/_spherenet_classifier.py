@@ -36,8 +36,10 @@ class SphereNetClassifier(BaseSphereClassifier):
     backbone : {"auto", "cnn", "googlenet", "mlp", "resnet", "vgg"}, configuration, \
             nn.Module or callable, default="auto"
         The network below the class weights. "auto" is `sphereskl.SphereMLP` for tables and
-        `sphereskl.SphereCNN` for images; pass an instance of one of these to set or tune
-        its options (``backbone=SphereCNN(depth=3)``, ``backbone__norm`` in a grid). An
+        ``SphereCNN(depth=3, widths=(32, 64, 128))`` for images; a name stands for a network
+        of `sphereskl.nn` with its defaults. Pass an instance to set or tune options
+        (``backbone=SphereCNN(depth=6)``, ``backbone__norm`` in a grid). Embeddings have 64
+        dimensions, 256 for images, and at least as many as there are classes. An
         `nn.Module` is copied, so that one that was trained before stays as it is; a
         callable is given the shape of one sample and returns a module. Both see the
         numbers of `X` as they are; with the others, columns and channels are standardised
@@ -49,7 +51,7 @@ class SphereNetClassifier(BaseSphereClassifier):
     k : float, default="auto"
         Softness of the operator "sigmoid", positive; replaces that of the configuration.
     loss : {"softmax", "w_softmax", "a_softmax", "ga_softmax", "normface", "sphereface", \
-            "sphereface_r", "cosface", "arcface"} or AngularMarginLoss, default="cosface"
+            "sphereface_r", "cosface", "arcface"} or AngularMarginLoss, default="w_softmax"
         What is minimised. "softmax" is the ordinary cross-entropy of inner products with
         class weights of any length, without bias; the others are described in
         `sphereskl.nn.make_angular_loss`. An instance is copied.
@@ -200,7 +202,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         backbone="auto",
         operator="auto",
         k="auto",
-        loss="cosface",
+        loss="w_softmax",
         margin="auto",
         regularizer=None,
         input_shape=None,
@@ -269,8 +271,11 @@ class SphereNetClassifier(BaseSphereClassifier):
         published form; label smoothing 0.01. Training rows are mirrored and shifted there,
         which is left to you.
 
-        Three things differ: batch normalisation adds 1e-5, not 1e-3, to variances, and its
-        scale and shift do not decay; the embedding has a bias; squared lengths of filters
+        A parameter ``parity=True`` of the classifier would override others, which could no
+        longer be read off it; hence a method.
+
+        Four things differ: batch normalisation adds 1e-5, not 1e-3, to variances; its scale
+        and shift do not decay; the embedding has a bias; and squared lengths of filters
         have 1e-12, not 1e-4, added to them.
 
         Examples

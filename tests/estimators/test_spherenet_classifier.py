@@ -273,7 +273,8 @@ def test_a_grid_tunes_operator_k_and_margin(iris, quick):
         "margin": [0.0, 0.3],
         "backbone__norm": ["sphere", None],
     }
-    search = GridSearchCV(quick(max_epochs=2), grid, cv=2, error_score="raise").fit(*iris)
+    clf = quick(loss="cosface", max_epochs=2)
+    search = GridSearchCV(clf, grid, cv=2, error_score="raise").fit(*iris)
     assert search.best_params_.keys() == grid.keys()
     scores = search.cv_results_["mean_test_score"]
     assert len(set(scores)) > 1
