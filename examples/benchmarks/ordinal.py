@@ -74,9 +74,13 @@ class Coral(torch.nn.Module):
             CoralLayer(256, self.n_classes),
         )
         X, levels = as_tensor(X), torch.from_numpy(y)[:, None] > torch.arange(self.n_classes - 1)
-        optimizer = torch.optim.AdamW(self.parameters(), lr=2e-3, weight_decay=1e-2)
+        thresholds = self.network[-1].coral_bias
+        weights = [p for p in self.parameters() if p is not thresholds]
+        # At the rate of the weights, thresholds would not arrive in so few steps.
+        groups = [{"params": weights}, {"params": [thresholds], "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, weight_decay=1e-2)
         n_steps = 50 * -(-len(X) // 128)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, n_steps)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [2e-3, 0.1], n_steps)
         for _ in range(50):
             for rows in torch.randperm(len(X)).tensor_split(n_steps // 50):
                 optimizer.zero_grad()
