@@ -23,7 +23,7 @@ import sphereskl
 from sphereskl.nn import SphereCNN
 
 WIDTHS, DIM, BATCH, LR, LAST = (12, 16, 24), 64, 64, 1e-3, 50
-GAINS, DEPTHS = (0.1, 1, 10), (18, 36, 60)
+GAINS = (0.1, 1, 10)
 
 SCALE_CASES = {
     "convolution + ReLU (He)": SphereCNN(9, WIDTHS, norm=None, spherical=False),
@@ -34,13 +34,12 @@ SCALE_CASES = {
 
 
 def depth_cases(depth):
-    """Configurations, and what the weights are multiplied by: He's are sqrt(2) times longer."""
+    """Configurations of a depth."""
     return {
-        "spherical, sigmoid 0.1, no ReLU": (SphereCNN.very_deep(depth, WIDTHS), 1),
-        "the same, filters of length 1.41": (SphereCNN.very_deep(depth, WIDTHS), 2**0.5),
-        "convolution + ReLU (He)": (SphereCNN(depth, WIDTHS, norm=None, spherical=False), 1),
-        "convolution + batch norm + ReLU": (SphereCNN(depth, WIDTHS, spherical=False), 1),
-        "spherical, sigmoid 0.3 + ReLU": (SphereCNN(depth, WIDTHS, norm=None), 1),
+        "spherical, sigmoid 0.1, no ReLU": SphereCNN.very_deep(depth, WIDTHS),
+        "spherical, sigmoid 0.3 + ReLU": SphereCNN(depth, WIDTHS, norm=None),
+        "convolution + ReLU (He)": SphereCNN(depth, WIDTHS, norm=None, spherical=False),
+        "convolution + batch norm + ReLU": SphereCNN(depth, WIDTHS, spherical=False),
     }
 
 
@@ -98,10 +97,10 @@ def run_scale(results, X, y, seed, n_steps):
             print(name, gain, changed, loss, file=sys.stderr, flush=True)
 
 
-def run_depth(results, X, y, seed, n_steps):
-    for depth in DEPTHS:
-        for name, (config, gain) in depth_cases(depth).items():
-            _, accuracy = train(make_network(config, seed, gain), X, y, seed, n_steps)
+def run_depth(results, X, y, seed, n_steps, depths):
+    for depth in depths:
+        for name, config in depth_cases(depth).items():
+            _, accuracy = train(make_network(config, seed), X, y, seed, n_steps)
             results[name, depth].append(accuracy)
             print(name, depth + 1, accuracy, file=sys.stderr, flush=True)
 
@@ -114,11 +113,11 @@ def print_scale(results):
         print(f"| {name} | {gain} | {max(changed for changed, _ in runs):.1e} | {losses} |")
 
 
-def print_depth(results):
-    print("| training accuracy, % | " + " | ".join(f"{d + 1} layers" for d in DEPTHS) + " |")
-    print("|---|" + "---|" * len(DEPTHS))
-    for name in depth_cases(DEPTHS[0]):
-        cells = [" / ".join(f"{100 * a:.1f}" for a in results[name, depth]) for depth in DEPTHS]
+def print_depth(results, depths):
+    print("| training accuracy, % | " + " | ".join(f"{d + 1} layers" for d in depths) + " |")
+    print("|---|" + "---|" * len(depths))
+    for name in depth_cases(depths[0]):
+        cells = [" / ".join(f"{100 * a:.1f}" for a in results[name, depth]) for depth in depths]
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 
@@ -126,6 +125,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_data_option(parser)
     parser.add_argument("--seeds", type=int, default=3, help="number of runs of each network")
+    parser.add_argument(
+        "--depths",
+        type=int,
+        nargs="+",
+        default=[18, 36, 60],
+        metavar="N",
+        help="convolutions, multiples of 3",
+    )
     parser.add_argument("--steps", type=int, default=250, help="batches to train on")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -137,11 +144,11 @@ def main():
     by_scale, by_depth = defaultdict(list), defaultdict(list)
     for seed in range(args.seeds):
         run_scale(by_scale, X, y, seed, args.steps)
-        run_depth(by_depth, X, y, seed, args.steps)
+        run_depth(by_depth, X, y, seed, args.steps, args.depths)
         print(f"\nSeeds 0 to {seed}\n")
         print_scale(by_scale)
         print()
-        print_depth(by_depth)
+        print_depth(by_depth, args.depths)
 
 
 if __name__ == "__main__":

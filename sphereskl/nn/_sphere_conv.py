@@ -161,8 +161,8 @@ class SphereConv2d(_SphereConv, nn.Conv2d):
 
     Notes
     -----
-    Filters start uniform on the sphere: He's initialisation, projected to length 1. Their
-    length never matters; leave them out of weight decay, which would only speed them up.
+    Filters start uniform on the sphere of radius sqrt(2), the length of He's. Length never
+    matters for the output; leave filters out of weight decay, which would only speed them up.
 
     Patch norms cost one sum over channels and one box filter for all filters together. Under
     autocast they and the angles stay in float32. Gradients can be differentiated again, at

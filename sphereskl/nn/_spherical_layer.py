@@ -1,5 +1,6 @@
 """What convolutions and dense layers on the sphere have in common."""
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -53,11 +54,12 @@ class SphericalLayer(nn.Module):
         self.magnitude = None if magnitude == "sphere" else Magnitude(magnitude, fan_in, **like)
 
     def reset_parameters(self) -> None:
-        """Draw filters uniformly from the sphere; set the bias to 0."""
-        # He's normal filters, projected to length 1: the projection undoes He's factor.
+        """Draw filters uniformly from the sphere of radius sqrt(2); set the bias to 0."""
+        # The length that He's normal filters have on average changes no output, but a step
+        # of Adam turns longer filters less: very deep networks need that.
         with torch.no_grad():
             nn.init.normal_(self.weight)
-            self.weight.copy_(unit_weight(self.weight, eps=0.0)[0])
+            self.weight.copy_(math.sqrt(2) * unit_weight(self.weight, eps=0.0)[0])
             if self.bias is not None:
                 nn.init.zeros_(self.bias)
 

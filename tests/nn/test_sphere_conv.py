@@ -364,9 +364,10 @@ def test_layers_can_share_one_k():
     assert twin[0].operator is twin[1].operator
 
 
-def test_initial_filters_are_unit_and_the_bias_is_zero():
+def test_initial_filters_have_the_length_of_he_and_the_bias_is_zero():
     layer = SphereConv2d(3, 8, 3)
-    torch.testing.assert_close(layer.weight.flatten(1).norm(dim=1), torch.ones(8))
+    lengths = layer.weight.flatten(1).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full((8,), math.sqrt(2)))
     assert (layer.bias == 0).all()
 
 
