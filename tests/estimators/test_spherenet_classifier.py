@@ -200,7 +200,7 @@ def test_a_penalty_of_no_strength_changes_nothing(iris, quick):
 
 
 def test_a_strong_penalty_is_minimised(iris, quick):
-    params = {"backbone": SphereMLP((4,)), "max_epochs": 20}
+    params = {"backbone": SphereMLP((4,)), "max_epochs": 40}
     weak = quick(**params).fit(*iris)
     strong = quick(**params, regularizer=Regularizer("orthogonal", 1.0)).fit(*iris)
     penalty = Regularizer("orthogonal", 1.0)
