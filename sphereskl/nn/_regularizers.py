@@ -107,13 +107,12 @@ def hyperspherical_energy(weight: Tensor, power: int = 2, *, half_space: bool = 
         raise ValueError(f"power must be 0, 1 or 2, got {power!r}.")
     directions = normalize(weight)
     n_filters = weight.shape[-2]
-    distinct = ~torch.eye(n_filters, dtype=torch.bool, device=weight.device)
-    cosines = (directions @ directions.mT)[..., distinct]
-    energy = _pair_energy(cosines, power).sum(dim=-1)
+    cosines = directions @ directions.mT
+    energy = _of_pairs(_pair_energy(cosines, power))
     if not half_space:
         return energy / max(n_filters * (n_filters - 1), 1)
     # Of [W, -W]: two pairs (u, v) and two (u, -v) for each pair of filters, and (u, -u).
-    energy = energy + _pair_energy(-cosines, power).sum(dim=-1)
+    energy = energy + _of_pairs(_pair_energy(-cosines, power))
     antipodal = _pair_energy(torch.tensor(-1.0, dtype=weight.dtype), power).item()
     return (energy + n_filters * antipodal) / (n_filters * (2 * n_filters - 1))
 
@@ -212,3 +211,9 @@ def _pair_energy(cosines: Tensor, power: int) -> Tensor:
     energy = far.pow(-power / 2) if power else -far.log()
     slope = -(power / 2 or 1.0) * near ** (-power / 2 - 1)
     return energy + slope * (squared - near).clamp_max(0)
+
+
+def _of_pairs(energy: Tensor) -> Tensor:
+    """Sum over pairs of different filters; selecting them would make the host wait for a GPU."""
+    same = torch.eye(energy.shape[-1], dtype=torch.bool, device=energy.device)
+    return energy.masked_fill(same, 0).sum(dim=(-2, -1))
