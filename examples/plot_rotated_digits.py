@@ -46,7 +46,7 @@ X_test, digit_test, angle_test = turn(images_test, digit_test, 3)
 # The two targets go in as a pair, the class first. The weight of the classes is small because a
 # squared difference of cosines is a small number, too.
 
-model = HypersphericalMultiTask(embedding_dim=3, bounds=(0, 180), task_weight=0.05, random_state=0)
+model = HypersphericalMultiTask(embedding_dim=3, bounds=(0, 180), random_state=0)
 model.fit(X_train, (digit_train, angle_train))
 digit, angle = model.predict(X_test)
 error = np.abs(angle - angle_test)

@@ -58,7 +58,7 @@ def test_repetition_equals_weight_under_every_loss(loss):
     check_sample_weight_equivalence_on_dense_data(loss, estimator)
 
 
-@pytest.mark.parametrize("loss", ["absolute", "huber", "quantile"])
+@pytest.mark.parametrize("loss", ["absolute", "gaussian", "huber", "quantile"])
 def test_repetition_equals_weight_under_every_loss_of_regression(loss):
     estimator = HypersphericalRegressor(dtype="float64", loss=loss)
     check_sample_weight_equivalence_on_dense_data(loss, estimator)

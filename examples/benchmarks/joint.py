@@ -12,6 +12,7 @@ Only pictures of the evaluation half are used; defaults were chosen on the other
 import argparse
 import platform
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -69,10 +70,11 @@ def n_parameters(*models):
     return sum(p.numel() for model in models for p in model.module_.backbone.parameters())
 
 
-def separate(train, X_test, **common):
+def separate(train, X_test, *, loss="squared", **common):
     X, digit, angle = train
     classifier = HypersphericalPrototypeClassifier(**common).fit(X, digit)
-    regressor = HypersphericalRegressor(bounds=(0, HIGHEST_ANGLE), **common).fit(X, angle)
+    regressor = HypersphericalRegressor(bounds=(0, HIGHEST_ANGLE), loss=loss, **common)
+    regressor.fit(X, angle)
     size = n_parameters(classifier, regressor)
     return classifier.predict(X_test), regressor.predict(X_test), size
 
@@ -106,11 +108,13 @@ def mean_and_error(values, digits, sign=""):
 
 
 def report(name, options):
-    contenders = {"separate": separate, "joint": joint}
+    contenders = {
+        "separate": separate,
+        'separate, loss="gaussian"': partial(separate, loss="gaussian"),
+        "joint": joint,
+    }
     for weight in options.weights:
-        contenders[f"joint, task_weight={weight:g}"] = lambda *data, w=weight, **common: joint(
-            *data, task_weight=w, **common
-        )
+        contenders[f"joint, task_weight={weight:g}"] = partial(joint, task_weight=weight)
     results = {}
     for title, fit in contenders.items():
         rows, n_train, n_test = results[title] = run(fit, options, name)

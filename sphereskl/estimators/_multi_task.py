@@ -41,10 +41,10 @@ class HypersphericalMultiTask(BaseJointEstimator):
         `HypersphericalPrototypeClassifier`.
     loss : {"cross_entropy", "squared_cosine", "cosine"}, default="cross_entropy"
         Loss of the classes; see `HypersphericalPrototypeClassifier`. That of the value is
-        the squared difference of cosines.
+        "gaussian"; see `HypersphericalRegressor`.
     bounds : "minmax" or pair, default="minmax"
         Values at the lower and the upper pole; see `HypersphericalRegressor`.
-    task_weight : float, default=0.1
+    task_weight : float, default=0.85
         Weight w of the classes in ``w * class loss + (1 - w) * value loss``, in [0, 1].
     input_shape : tuple of int, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
@@ -141,7 +141,7 @@ class HypersphericalMultiTask(BaseJointEstimator):
     Classes are compared within the slice of the sphere that is theirs, normalised again:
     on the whole sphere a sample at a pole could not show its class (`JointModel`). With
     ``task_weight`` 0 or 1 the network learns exactly what the single-task estimator with
-    the same initial weights would.
+    the same initial weights and loss would.
 
     References
     ----------
@@ -178,7 +178,7 @@ class HypersphericalMultiTask(BaseJointEstimator):
         prototypes="auto",
         loss="cross_entropy",
         bounds="minmax",
-        task_weight=0.1,
+        task_weight=0.85,
         input_shape=None,
         max_epochs=50,
         batch_size=128,

@@ -43,10 +43,13 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
     bounds_margin : float, default=0.0
         Part of the range, at least 0, by which the bounds are moved apart on both sides,
         for values beyond those in training.
-    loss : {"squared", "absolute", "huber", "quantile"} or callable, default="squared"
+    loss : {"squared", "gaussian", "absolute", "huber", "quantile"} or callable, \
+            default="squared"
         What is minimised of the difference between the cosine and the one asked for, and
-        with it what is predicted: the mean, the median, something between them, or the
-        quantile that `quantile` names. A callable takes cosines (n_samples, n_targets),
+        with it what is predicted: the mean with the first two, the median, something between
+        them, or the quantile that `quantile` names. "gaussian" is the logarithm of the mean
+        square: it goes on learning where "squared" fades, which is good for little noise and bad
+        for much. A callable takes cosines (n_samples, n_targets),
         target (n_samples, n_targets) and weight (n_samples,) or None as tensors and
         returns a scalar.
     quantile : float, default=0.5

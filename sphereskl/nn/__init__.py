@@ -4,7 +4,7 @@ from ._angular_losses import ANGULAR_LOSSES, make_angular_loss
 from ._angular_margin import AngularMarginLoss, unrolled_angular
 from ._angular_model import AngularModel
 from ._annealing import Annealing
-from ._arc_losses import ARC_LOSSES, absolute_error, huber, pinball, squared_error
+from ._arc_losses import ARC_LOSSES, absolute_error, gaussian, huber, pinball, squared_error
 from ._calibration import fit_scale, separating_scale
 from ._config import BackboneConfig
 from ._conv_net import ConvNet
@@ -57,6 +57,7 @@ __all__ = [
     "cosine",
     "cross_entropy",
     "fit_scale",
+    "gaussian",
     "huber",
     "hyperspherical_energy",
     "joint_loss",

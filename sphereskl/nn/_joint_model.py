@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..geometry import cosines
-from ._arc_losses import squared_error
+from ._arc_losses import gaussian
 from ._embedding_model import EmbeddingModel
 from ._losses import LOSSES
 
@@ -100,8 +100,13 @@ def joint_loss(
     Returns
     -------
     loss : Tensor of shape ()
-        ``w * class loss + (1 - w) * mean of weight (target - cos)^2``, each the mean over
-        the rows where its target is there, 0 where there are none.
+        ``w * class loss + (1 - w) * gaussian``, each over the rows where its target is there.
+
+    Notes
+    -----
+    Deviation from Mettes et al., who add squared differences: those are of the order of 1 when
+    training begins and of 0.001 when it ends, so that no weight is right for both. As
+    likelihoods, cross-entropy and `gaussian` have one unit and keep their proportion.
 
     Examples
     --------
@@ -109,12 +114,12 @@ def joint_loss(
     >>> from sphereskl.nn import joint_loss
     >>> cosines, target = torch.tensor([[0.5, 1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
     >>> joint_loss(cosines, target, class_loss="cosine")
-    tensor(0.1250)
+    tensor(-0.3465)
     """
     code, value = target[:, 0].long(), target[:, 1:]
     return task_weight * LOSSES[class_loss](
         cosines[:, 1:], code.clamp_min(0), _present(code >= 0, weight, cosines), **options
-    ) + (1 - task_weight) * squared_error(
+    ) + (1 - task_weight) * gaussian(
         cosines[:, :1],
         value.nan_to_num(nan=0.0),
         _present(~value[:, 0].isnan(), weight, cosines),

@@ -75,7 +75,7 @@ def test_without_the_class_it_is_the_regressor(flowers):
     X, y = flowers
     backbone = MLP((16,))
     joint = HypersphericalMultiTask(backbone=backbone, task_weight=0, **SAME).fit(X, y)
-    alone = HypersphericalRegressor(backbone=backbone, **SAME).fit(X, y["width"])
+    alone = HypersphericalRegressor(backbone=backbone, loss="gaussian", **SAME).fit(X, y["width"])
     np.testing.assert_allclose(joint.predict_value(X), alone.predict(X), rtol=1e-10)
 
 

@@ -123,7 +123,7 @@ def test_several_values_are_learned_as_well_as_one_by_one(diabetes):
     assert r2_score(Y, together) > 0.95 * r2_score(Y, np.stack(alone, axis=1))
 
 
-@pytest.mark.parametrize("loss", ["squared", "absolute", "huber", "quantile"])
+@pytest.mark.parametrize("loss", ["squared", "gaussian", "absolute", "huber", "quantile"])
 def test_every_loss_learns(diabetes, loss):
     X, y = diabetes
     assert quick(loss=loss, max_epochs=20).fit(X, y).score(X, y) > 0.3

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from sphereskl.geometry import normalize, sample_uniform
-from sphereskl.nn import ARC_LOSSES, absolute_error, huber, pinball, squared_error
+from sphereskl.nn import ARC_LOSSES, absolute_error, gaussian, huber, pinball, squared_error
 
 POLE = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
 
@@ -62,13 +63,31 @@ def test_half_the_absolute_error_is_the_pinball_loss_of_the_median():
 
 
 @pytest.mark.parametrize("name", sorted(ARC_LOSSES))
-def test_weights_count_rows_and_a_met_target_costs_nothing(name):
+def test_weights_count_rows_and_a_met_target_costs_least(name):
     cosines, target = _pairs(4)
     loss = ARC_LOSSES[name]
     twice = torch.cat([cosines, cosines[:1]]), torch.cat([target, target[:1]])
     weight = torch.tensor([2.0, 1, 1, 1], dtype=torch.float64) * 4 / 5
     torch.testing.assert_close(loss(cosines, target, weight), loss(*twice))
-    assert loss(target, target) == 0
+    assert loss(target, target) <= loss(cosines, target)
+
+
+def test_the_gaussian_loss_is_the_likelihood_of_normal_errors():
+    cosines, target = _pairs()
+    errors = (target - cosines).numpy()
+    density = scipy.stats.norm(scale=np.sqrt((errors**2).mean(axis=0))).logpdf(errors)
+    # The constant of the density, and the half that the squares over their own mean leave.
+    expected = -density.mean() - (math.log(2 * math.pi) + 1) / 2
+    assert gaussian(cosines, target).item() == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_gaussian_gradient_is_the_squared_one_over_twice_the_mean_square():
+    cosines, target = _pairs(n_targets=1)
+    first, second = cosines.clone().requires_grad_(), cosines.clone().requires_grad_()
+    gaussian(first, target).backward()
+    mean = squared_error(second, target)
+    mean.backward()
+    torch.testing.assert_close(first.grad, second.grad / (2 * (mean.detach() + 1e-4)))
 
 
 @pytest.mark.parametrize("quantile", [0.1, 0.5, 0.8])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sphereskl.geometry import cosines, normalize, simplex
-from sphereskl.nn import JointModel, cross_entropy, joint_loss, squared_cosine, squared_error
+from sphereskl.nn import JointModel, cross_entropy, gaussian, joint_loss, squared_cosine
 
 
 def _model(n_prototypes=3, dim=4, dtype=torch.float64):
@@ -60,7 +60,7 @@ def test_the_pull_of_the_class_is_bounded_near_the_poles():
 def test_extreme_task_weights_are_the_single_tasks():
     found, target = _model()(_rows()), _target()
     value = joint_loss(found, target, task_weight=0.0, scale=3.0)
-    torch.testing.assert_close(value, squared_error(found[:, :1], target[:, 1:]))
+    torch.testing.assert_close(value, gaussian(found[:, :1], target[:, 1:]))
     label = joint_loss(found, target, task_weight=1.0, scale=3.0, label_smoothing=0.1)
     expected = cross_entropy(found[:, 1:], target[:, 0].long(), scale=3.0, label_smoothing=0.1)
     torch.testing.assert_close(label, expected)
@@ -71,7 +71,7 @@ def test_missing_targets_leave_the_mean_of_the_others(task_weight):
     found, target = _model()(_rows()), _target()
     target[:4, 0], target[7:, 1] = -1, torch.nan
     expected = task_weight * squared_cosine(found[4:, 1:], target[4:, 0].long())
-    expected = expected + (1 - task_weight) * squared_error(found[:7, :1], target[:7, 1:])
+    expected = expected + (1 - task_weight) * gaussian(found[:7, :1], target[:7, 1:])
     loss = joint_loss(found, target, class_loss="squared_cosine", task_weight=task_weight)
     torch.testing.assert_close(loss, expected)
 
