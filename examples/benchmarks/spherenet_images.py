@@ -109,7 +109,7 @@ def table_of_batches(args, data):
     print("| batch size | " + " | ".join(NORMS) + " |")
     print("|---" * (len(NORMS) + 1) + "|", flush=True)
     few = data[0][: args.batch_rows], data[1][: args.batch_rows], *data[2:]
-    for batch_size in (2, 4, 8, 32):
+    for batch_size in args.batch_sizes:
         cells = []
         for net in NORMS.values():
             runs = [
@@ -134,6 +134,7 @@ def main():
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--batch-rows", type=int, default=1000)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[2, 4, 8, 32])
     parser.add_argument("--batch-epochs", type=int, default=3)
     parser.add_argument("--picture", type=Path, help="where to draw the curves of the loss")
     args = parser.parse_args()
