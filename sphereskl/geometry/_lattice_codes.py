@@ -68,6 +68,16 @@ def e8_roots() -> Tensor:
     return torch.cat([d_roots(8), _unit(even)])
 
 
+def moebius_kantor() -> Tensor:
+    """All signs on the triples {i, i + 1, i + 3} modulo 8: (64, 8), cosine 1/3."""
+    # No difference occurs twice: two triples share a point at the most.
+    rows = torch.zeros(8, 8, 8, dtype=torch.float64)
+    signs = _tensor(list(product((1.0, -1.0), repeat=3)))
+    for i in range(8):
+        rows[i][:, [i, (i + 1) % 8, (i + 3) % 8]] = signs
+    return _unit(rows.flatten(0, 1))
+
+
 def e7_roots() -> Tensor:
     """Roots of E8 orthogonal to one of them: (126, 7), cosine 1/2."""
     return derived_code(e8_roots(), 0.0)

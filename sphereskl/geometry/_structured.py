@@ -27,6 +27,7 @@ from ._lattice_codes import (
     leech_kissing,
     leech_minimal_vectors,
     mclaughlin,
+    moebius_kantor,
 )
 
 # Longest binary code whose field has a table here.
@@ -175,6 +176,7 @@ _SPORADIC = [
     _sporadic(72, 6, 1 / 2, e6_roots),
     _sporadic(56, 7, 1 / 3, partial(e8_vertex_figure, 1)),
     _sporadic(126, 7, 1 / 2, e7_roots),
+    _sporadic(64, 8, 1 / 3, moebius_kantor),
     _sporadic(240, 8, 1 / 2, e8_roots),
     _sporadic(42, 14, 1 / 10, partial(_kerdock_figure, 1 / 4, -1 / 3)),
     _sporadic(70, 14, 1 / 6, partial(_kerdock_figure, 1 / 4, 1 / 5)),
