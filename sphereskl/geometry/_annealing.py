@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ._lbfgs import minimize_batch
-from ._orbits import Groups, anneal_orbits, max_cosines
+from ._orbits import SymmetricSets, max_cosines
 from ._potentials import soft_max_cosine
 
 # Logs of sharpness. The first of an annealing is drawn for each start, since which basin it
@@ -22,26 +22,30 @@ _SOFTEST, _SOFT, _TELLING, _SHARP = (math.log(b) for b in (3.0, 20.0, 60.0, 4e3)
 _N_SOFT, _N_SHARP, _N_STRUCTURED = 5, 5, 4
 # Growth of the sharpness from stage to stage of a slow annealing.
 _SLOW_GROWTH = math.log(1.5)
+# Values this close belong to the same set of points, turned: screening is single precision.
+_SAME = 3e-6
 # Evaluations of each round of multipliers.
 _POLISH_ITER = 25
 
 
 def screen(
-    rows: Tensor,
-    groups: Groups,
-    unit: float,
-    generator: torch.Generator,
-    *,
-    n_iter: int,
-    n_kept: int,
+    rows: Tensor, sets: SymmetricSets, unit: float, generator: torch.Generator, *, n_iter: int
 ) -> tuple[Tensor, Tensor]:
-    """Anneal starts with a symmetry until their values tell the promising ones."""
+    """Anneal starts with a symmetry until their values tell the promising ones.
+
+    In float32, whose rounding is far below the smoothing at this sharpness. Returns
+    representatives and values.
+    """
+    rows = rows.float()
     softest = torch.rand(len(rows), generator=generator, dtype=torch.float64)
     softest = _SOFTEST + (_SOFT - _SOFTEST) * softest
     progress = torch.linspace(0, 1, _N_SOFT, dtype=torch.float64)[:, None]
     stages = softest + (_TELLING - softest) * progress + unit
-    sharpness = list(stages.exp()[:, :, None, None].to(rows.device))
-    return anneal_orbits(rows, groups, sharpness, n_iter=n_iter, n_kept=n_kept)
+    sets = sets.to(rows)
+    for sharpness in stages.exp()[:, :, None, None].to(rows):
+        objective = sets.soft_max_cosine(sharpness)
+        rows = minimize_batch(objective, rows, max_iter=n_iter)
+    return rows, objective(rows)[0]
 
 
 def sharpen(x: Tensor, unit: float, *, n_iter: int, n_kept: int) -> Tensor:
@@ -111,7 +115,7 @@ class Pool:
         order, kept, last = values.argsort(stable=True), [], -math.inf
         for index, value in zip(order.tolist(), values[order].tolist(), strict=True):
             # Candidates of equal value are the same set turned.
-            if value > last + 1e-6 and len(kept) < self.size:
+            if value > last + _SAME and len(kept) < self.size:
                 kept.append(index)
                 last = value
         self.points, self.values = points[kept], values[kept]

@@ -5,7 +5,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ._lbfgs import Objective, minimize_batch
-from ._potentials import UNDERFLOW
+from ._potentials import underflow
 from ._separation import max_cosine
 
 BLOCK = 4096
@@ -67,8 +67,8 @@ def blocked_soft_max_cosine(sharpness: float, block: int) -> Objective:
                 if largest > top:
                     shrink = torch.tensor(sharpness * (top - largest)).double().exp().item()
                     total, pull, top = total * shrink, pull * shrink, largest
-                # Half of the exponent that float64 stands: float32 underflows at -87.
-                weights = gram.sub_(top).mul_(sharpness).clamp_min_(UNDERFLOW / 2).exp_()
+                exponent = gram.sub_(top).mul_(sharpness).clamp_min_(underflow(gram.dtype))
+                weights = exponent.exp_()
                 total = total + weights.sum(dtype=torch.float64)
                 pull[i : i + block] += weights @ right
                 pull[j : j + block] += weights.T @ left

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from ._bounds import lower_bound
 from ._closed_form import _pad, orthonormal, orthoplex, polygon, simplex
+from ._effort import EFFORTS
 from ._large import BLOCK, affordable_evaluations, blocked_soft_max_cosine, search_large
 from ._lbfgs import minimize_batch
 from ._potentials import soft_max_cosine
-from ._separated import EFFORTS, search_separated
+from ._separated import search_separated
 from ._separation import max_cosine
 from ._sphere import sample_uniform
 from ._structured import binary_code, record_code, structured_codes

@@ -7,8 +7,13 @@ from torch import Tensor
 
 from ._lbfgs import Objective
 
-# Where exp underflows it is ten times slower; exp(-100) is far below any rounding here.
-UNDERFLOW = -100.0
+
+def underflow(dtype: torch.dtype) -> float:
+    """Exponent below which a weight counts as nothing: far below any rounding.
+
+    Where exp underflows it is ten times slower.
+    """
+    return -100.0 if dtype == torch.float64 else -50.0
 
 
 def soft_max_cosine(sharpness: float | Tensor, log_weights: Tensor | None = None) -> Objective:
@@ -43,7 +48,7 @@ def soft_max_cosine(sharpness: float | Tensor, log_weights: Tensor | None = None
             exponent.add_(log_weights)
         exponent.diagonal(dim1=1, dim2=2).fill_(-math.inf)
         top = exponent.amax(dim=(1, 2), keepdim=True)
-        weights = exponent.sub_(top).clamp_min_(UNDERFLOW).exp_()
+        weights = exponent.sub_(top).clamp_min_(underflow(rows.dtype)).exp_()
         total = weights.sum(dim=(1, 2), keepdim=True)
         # Every pair stands twice in the symmetric matrix.
         value = (top + (total / 2).log()) / sharpness

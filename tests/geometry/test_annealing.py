@@ -14,8 +14,10 @@ from sphereskl.geometry._annealing import (
     screen,
     sharpen,
 )
+from sphereskl.geometry._groups import FiniteGroup, layouts_of
 from sphereskl.geometry._lattice_codes import d_roots
-from sphereskl.geometry._orbits import max_cosines, random_groups, random_representatives
+from sphereskl.geometry._orbits import SymmetricSets, max_cosines
+from sphereskl.geometry._representations import random_representations
 
 UNIT = -math.log(1 - lower_bound(20, 4))
 
@@ -31,22 +33,27 @@ def starts():
 
 def test_a_pool_keeps_the_smallest_values_and_no_value_twice(starts):
     pool = Pool(3)
-    values = torch.tensor([0.5, 0.2, 0.2, 0.9, 0.4, 0.3], dtype=torch.float64)
+    values = torch.tensor([0.5, 0.2, 0.2 + 1e-7, 0.9, 0.4, 0.3], dtype=torch.float64)
     pool.add(starts[:3], values[:3])
     pool.add(starts[3:], values[3:])
     assert pool.values.tolist() == [0.2, 0.3, 0.4]
     assert torch.equal(pool.points, starts[[1, 5, 4]])
 
 
-@pytest.mark.parametrize("order", [1, 4, 5])
-def test_screening_returns_as_many_as_wanted_best_first(order):
-    groups = random_groups(8, 20, 4, order, _generator())
-    rows = random_representatives(groups, _generator(1))
-    points, values = screen(rows, groups, UNIT, _generator(2), n_iter=20, n_kept=3)
-    assert points.shape == (3, 20, 4)
-    assert torch.equal(values, values.sort().values)
-    # The smoothed maximum is never below the maximum.
-    assert (max_cosines(points) <= values + 1e-12).all()
+@pytest.mark.parametrize("order", [1, 3, 4, 5])
+def test_screening_keeps_the_symmetry_and_separates(order):
+    layout = layouts_of(FiniteGroup((order,)), 20, 2)[-1]
+    drawn = random_representations(layout, 8, 4, 0.9, _generator())
+    sets = SymmetricSets(layout, drawn)
+    rows = sets.draw(_generator(1))
+    found, values = screen(rows, sets, UNIT, _generator(2), n_iter=40)
+    assert found.shape == rows.shape
+    assert found.dtype == torch.float32
+    ends = sets.expand(found.double())
+    assert (max_cosines(ends) < max_cosines(sets.expand(rows)) - 0.1).all()
+    # The smoothed maximum is never below the maximum, and rounding is single.
+    assert (max_cosines(ends) <= values + 1e-6).all()
+    torch.testing.assert_close(ends.norm(dim=2), torch.ones(len(rows), 20).double())
 
 
 def test_sharpening_separates_and_halves(starts):

@@ -6,17 +6,10 @@ import pytest
 import torch
 
 from sphereskl.geometry import max_cosine, place_prototypes, sample_uniform
+from sphereskl.geometry._effort import EFFORTS
 from sphereskl.geometry._large import affordable_evaluations, blocked_soft_max_cosine, search_large
 from sphereskl.geometry._lbfgs import minimize_batch
-from sphereskl.geometry._orbits import (
-    expand_orbits,
-    possible_orders,
-    random_groups,
-    random_representatives,
-    symmetric_soft_max_cosine,
-)
 from sphereskl.geometry._potentials import soft_max_cosine
-from sphereskl.geometry._separated import EFFORTS
 from sphereskl.geometry._structured import binary_code, cap_of_code
 
 
@@ -66,46 +59,6 @@ def test_blocked_soft_maximum_equals_the_dense_one(block, sharpness):
     # Cosines are float32, scaled by the sharpness in the exponent.
     torch.testing.assert_close(value, expected_value, rtol=0, atol=1e-6)
     torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=1e-4)
-
-
-SYMMETRIC = [(12, 3, 4), (14, 3, 6), (26, 4, 5), (25, 5, 4), (26, 8, 8), (33, 6, 16)]
-
-
-@pytest.mark.parametrize(("n_points", "embedding_dim", "order"), SYMMETRIC)
-def test_orbits_are_permuted_by_the_group(n_points, embedding_dim, order):
-    groups = random_groups(7, n_points, embedding_dim, order, _generator())
-    points = expand_orbits(random_representatives(groups, _generator(1)), groups)
-    whole_group = groups._replace(n_orbits=n_points, n_fixed=0)
-    turned = expand_orbits(points, whole_group).unflatten(1, (order, n_points))
-    assert points.shape == (7, n_points, embedding_dim)
-    assert torch.cdist(points[:, None], turned).amin(dim=2).max() < 1e-6
-
-
-@pytest.mark.parametrize(("n_points", "embedding_dim", "order"), SYMMETRIC)
-def test_groups_consist_of_isometries(n_points, embedding_dim, order):
-    groups = random_groups(7, n_points, embedding_dim, order, _generator())
-    axes = torch.eye(embedding_dim, dtype=torch.float64).expand(7, -1, -1)
-    images = expand_orbits(axes, groups._replace(n_orbits=embedding_dim, n_fixed=0))
-    matrices = images.unflatten(1, (order, embedding_dim))
-    expected = axes[:, None].expand_as(matrices)
-    torch.testing.assert_close(matrices @ matrices.mT, expected)
-    torch.testing.assert_close(matrices[:, 0], expected[:, 0])
-
-
-@pytest.mark.parametrize(("n_points", "embedding_dim", "order"), SYMMETRIC)
-def test_symmetric_objective_is_the_full_one(n_points, embedding_dim, order):
-    groups = random_groups(3, n_points, embedding_dim, order, _generator())
-    rows = random_representatives(groups, _generator(1))
-    sharpness = torch.tensor([3.0, 30.0, 300.0], dtype=torch.float64)[:, None, None]
-    value, gradient = symmetric_soft_max_cosine(sharpness, groups)(rows)
-    full_value, full_gradient = soft_max_cosine(sharpness)(expand_orbits(rows, groups))
-    torch.testing.assert_close(value, full_value)
-    # Moving a representative moves its whole orbit.
-    torch.testing.assert_close(gradient[:, 0], order * full_gradient[:, 0])
-
-
-def test_orders_leave_at_most_two_points_over():
-    assert possible_orders(26, 8, 12) == [2, 3, 4, 5, 6, 8, 12]
 
 
 def test_a_cap_keeps_the_distances_of_its_code():
