@@ -10,6 +10,8 @@ class Effort(NamedTuple):
     ----------
     n_pairs : float
         Pairs of points in one evaluation of a round, shared by its symmetries.
+    n_pairs_together : float
+        The same of the only call of a search among few points.
     n_rounds : int
         Rounds of screening, at least 2; each goes on with the most promising symmetries.
     n_starts : int
@@ -28,6 +30,7 @@ class Effort(NamedTuple):
     """
 
     n_pairs: float
+    n_pairs_together: float
     n_rounds: int
     n_starts: int
     largest_order: int
@@ -41,7 +44,7 @@ class Effort(NamedTuple):
 
 
 EFFORTS = {
-    "fast": Effort(4e5, 2, 4, 8, 30, 30, 16, 2, 2, 5, 8),
-    "default": Effort(1.7e6, 5, 8, 16, 40, 120, 96, 8, 10, 10, 24),
-    "best": Effort(4e6, 8, 16, 50, 60, 150, 512, 8, 16, 30, 96),
+    "fast": Effort(4e5, 2.5e4, 2, 4, 8, 30, 30, 16, 2, 2, 5, 8),
+    "default": Effort(1.7e6, 1.0625e5, 5, 8, 16, 40, 120, 96, 8, 10, 10, 24),
+    "best": Effort(4e6, 2e6, 8, 16, 50, 60, 150, 512, 8, 16, 30, 96),
 }

@@ -127,15 +127,10 @@ def _draw_blocks(
 
 
 def _matrices(group: FiniteGroup, embedding_dim: int, drawn: list[list[_Block]]) -> Representation:
-    turns = torch.zeros(len(drawn), embedding_dim, len(group.factors), dtype=torch.float64)
-    signs = torch.zeros(len(drawn), embedding_dim, dtype=torch.float64)
-    for k, blocks in enumerate(drawn):
-        sizes = [1 if block.sign else 2 for block in blocks]
-        spread = torch.tensor([b.turns for b in blocks], dtype=torch.float64)
-        turns[k] = spread.repeat_interleave(torch.tensor(sizes), dim=0)
-        signs[k] = torch.tensor(
-            [b.sign for b, n in zip(blocks, sizes, strict=True) for _ in range(n)]
-        )
+    # Each block as often as it has coordinates.
+    spread = [[b for b in blocks for _ in range(1 if b.sign else 2)] for blocks in drawn]
+    turns = torch.tensor([[b.turns for b in row] for row in spread], dtype=torch.float64)
+    signs = torch.tensor([[b.sign for b in row] for row in spread])
     members = torch.tensor(elements(group), dtype=torch.float64)
     fraction = members[:, :-1] / torch.tensor(group.factors, dtype=torch.float64)
     angle = 2 * math.pi * (fraction @ turns.mT).remainder(1.0)

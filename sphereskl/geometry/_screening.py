@@ -16,9 +16,8 @@ from ._representations import Representation, random_representations
 
 # What a call costs besides its pairs, in pairs (measured: 0.5 ms at 4 to 5 ns a pair).
 _CALL = 1.1e5
-# Most that a single layout gets of a round when it is first tried, and the share of a round
-# that few points take, all symmetries in one call.
-_SHARE, _SHARE_TOGETHER = 1 / 8, 1 / 16
+# Most that a single layout gets of a round when it is first tried.
+_SHARE = 1 / 8
 # Share of the symmetries of a round that go on to the next one.
 _PROMISING = 1 / 4
 # Most points in short orbits.
@@ -97,7 +96,10 @@ class Screening:
     def run_together(self) -> None:
         """Try all symmetries in one call, their starts written out: best for few points."""
         trivial, *others = self._untried
-        n_starts = int(_SHARE_TOGETHER * self.effort.n_pairs / self._work(trivial))
+        n_starts = int(self.effort.n_pairs_together / self._work(trivial))
+        # Codes with many contacts look worse at a middle sharpness than at the end: of few
+        # points enough can be kept to wait for it.
+        self.pool.size = max(self.pool.size, n_starts // 2)
         nothing = torch.zeros(1, 1, self.embedding_dim, dtype=torch.float64)
         none = SymmetricSets(trivial, Representation(nothing + 1, nothing))
         rows = [none.pick(torch.zeros(math.ceil(n_starts / 3)).long()).draw(self.generator)]

@@ -133,8 +133,18 @@ def test_work_is_bounded_for_many_points(effort):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_points", "embedding_dim", "cosine"),
-    # Best values found by long searches; the structured one is a subset of E8's roots.
-    [(40, 5, 0.5), (24, 8, 0.1576921450), (64, 8, 1 / 3), (200, 8, 0.5), (100, 5, 0.6848657644)],
+    # Best values found by long searches; the structured ones are subsets of the roots of E8 and
+    # of the 64 points of signed triples.
+    [
+        (40, 5, 0.5),
+        (24, 8, 0.1576921450),
+        (64, 8, 1 / 3),
+        (200, 8, 0.5),
+        (100, 5, 0.6832640555),
+        (128, 8, 0.4626),
+        (100, 8, 3 / 7),
+        (150, 11, 1 / 3),
+    ],
 )
 def test_best_effort_reaches_records(n_points, embedding_dim, cosine):
     points = place_prototypes(n_points, embedding_dim, effort="best", random_state=0)

@@ -23,7 +23,7 @@ def test_a_shaken_optimum_is_restored(n_points, embedding_dim, optimum):
     points = _shaken(place_prototypes(n_points, embedding_dim), 1e-3)
     found = tighten(points, n_programs=20)
     assert max_cosine(points) > optimum + 1e-4
-    assert max_cosine(found) == pytest.approx(optimum, abs=1e-10)
+    assert max_cosine(found) == pytest.approx(optimum, abs=1e-8)
 
 
 def test_an_optimum_stays_where_it_is():
@@ -45,4 +45,4 @@ def test_the_end_is_stationary():
     points = _shaken(
         torch.eye(3).double().repeat(2, 1)[:5] * torch.tensor([[1], [1], [1], [-1], [-1]]), 0.02
     )
-    assert max_cosine(tighten(points, n_programs=60)) == pytest.approx(0.0, abs=1e-9)
+    assert max_cosine(tighten(points, n_programs=60)) == pytest.approx(0.0, abs=1e-8)
