@@ -96,7 +96,7 @@ class Screening:
     def run_together(self) -> None:
         """Try all symmetries in one call, their starts written out: best for few points."""
         trivial, *others = self._untried
-        n_starts = int(self.effort.n_pairs_together / self._work(trivial))
+        n_starts = max(1, int(self.effort.n_pairs_together / self._work(trivial)))
         # Codes with many contacts look worse at a middle sharpness than at the end: of few
         # points enough can be kept to wait for it.
         self.pool.size = max(self.pool.size, n_starts // 2)

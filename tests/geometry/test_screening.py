@@ -87,3 +87,8 @@ def test_a_trial_remembers_its_best_value():
     better = _Trial(trial.sets, torch.full_like(trial.values, -1.0))
     assert torch.equal(screening._screen(better, 2).values, better.values)
     assert (screening._screen(trial, 2).values < 1).all()
+
+
+def test_a_start_that_costs_more_than_the_budget_is_made_alone():
+    pool = _run(_screening(24, 3000), together=True)
+    assert pool.points.shape == (1, 24, 3000)
