@@ -45,6 +45,6 @@ class Effort(NamedTuple):
 
 EFFORTS = {
     "fast": Effort(4e5, 2.5e4, 2, 4, 8, 30, 30, 16, 2, 2, 5, 8),
-    "default": Effort(1.7e6, 1.0625e5, 5, 8, 16, 40, 120, 96, 8, 10, 10, 24),
+    "default": Effort(1.7e6, 1.6e5, 5, 8, 16, 40, 120, 96, 8, 10, 10, 24),
     "best": Effort(4e6, 2e6, 8, 16, 50, 60, 150, 512, 8, 16, 30, 96),
 }

@@ -93,7 +93,7 @@ class Screening:
             progress = tqdm(calls, desc=f"screening {round_ + 1}/{n_rounds}", disable=not verbose)
             trials = [self._screen(trial, n_starts) for trial, n_starts in progress]
 
-    def run_together(self) -> None:
+    def run_together(self, *, verbose: int) -> None:
         """Try all symmetries in one call, their starts written out: best for few points."""
         trivial, *others = self._untried
         n_starts = max(1, int(self.effort.n_pairs_together / self._work(trivial)))
@@ -114,7 +114,9 @@ class Screening:
             if n_left <= 0:
                 break
         starts = torch.cat(rows)
-        self._anneal(starts, none.pick(torch.zeros(len(starts)).long()))
+        with tqdm(total=1, desc="screening", disable=not verbose) as progress:
+            self._anneal(starts, none.pick(torch.zeros(len(starts)).long()))
+            progress.update()
 
     def _begin(self, n_pairs: float) -> list[tuple[_Trial, int]]:
         # Representations of layouts that were not tried yet, and starts of each.

@@ -56,7 +56,7 @@ def search_separated(
     evaluations = effort.n_pairs / n_points**2
     screening = Screening(*size, effort, generator, device)
     if n_points <= _FEW:
-        screening.run_together()
+        screening.run_together(verbose=verbose)
     else:
         screening.run_in_rounds(verbose=verbose)
     finalists = Pool(max(1, min(effort.n_refined, int(evaluations / 2))))

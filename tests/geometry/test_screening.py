@@ -20,7 +20,8 @@ def _screening(n_points=30, embedding_dim=4, effort=SMALL, seed=0):
 
 
 def _run(screening, *, together):
-    screening.run_together() if together else screening.run_in_rounds(verbose=0)
+    run = screening.run_together if together else screening.run_in_rounds
+    run(verbose=0)
     return screening.pool
 
 
