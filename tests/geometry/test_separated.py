@@ -130,6 +130,22 @@ def test_work_is_bounded_for_many_points(effort):
     assert affordable_evaluations(3000, 16, effort) >= 10
 
 
+@pytest.mark.parametrize("size", [(26, 4), (310, 3)])
+def test_the_number_of_threads_is_given_back(size):
+    before = torch.get_num_threads()
+    place_prototypes(*size, method="separated", effort="fast", random_state=0)
+    assert torch.get_num_threads() == before
+
+
+def test_bits_do_not_depend_on_the_number_of_threads():
+    before = torch.get_num_threads()
+    first = place_prototypes(26, 4, effort="fast", random_state=0)
+    torch.set_num_threads(before + 1)
+    second = place_prototypes(26, 4, effort="fast", random_state=0)
+    torch.set_num_threads(before)
+    assert torch.equal(first, second)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_points", "embedding_dim", "cosine"),
