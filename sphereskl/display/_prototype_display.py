@@ -1,5 +1,7 @@
 """Where the prototypes of the classes stand."""
 
+from typing import Any
+
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
@@ -181,7 +183,8 @@ class PrototypeDisplay:
             self.ax_.text(j, i, text, ha="center", va="center", color=color, fontsize=7)
 
     def _plot_circle(self):
-        ax, points = self.ax_, self.prototypes
+        ax: Any = self.ax_
+        points = self.prototypes
         self.order_ = np.arange(len(points))
         turn = np.linspace(0, 2 * np.pi, 361)
         ax.plot(np.cos(turn), np.sin(turn), color="0.75", lw=1, zorder=0)
@@ -199,7 +202,8 @@ class PrototypeDisplay:
         ax.set_axis_off()
 
     def _plot_ball(self):
-        ax, points = self.ax_, _principal(self.prototypes)
+        ax: Any = self.ax_
+        points = _principal(self.prototypes)
         self.order_ = np.arange(len(points))
         ax.set_proj_type("ortho")
         ax.view_init(elev=18, azim=-60)
@@ -262,7 +266,7 @@ def _principal(points):
     return np.pad(rows, ((0, 0), (0, 3 - rows.shape[1])))
 
 
-def _colors(points, alpha=1.0):
+def _colors(points, alpha: Any = 1.0):
     from matplotlib import colormaps
 
     name = "tab10" if len(points) <= 10 else "hsv"

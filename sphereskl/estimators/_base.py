@@ -1,73 +1,86 @@
-"""What all estimators share: input, training and inference.
+"""What all estimators share: the way from users' data to a trained model, and back.
 
 The only module that imports scikit-learn's private helpers.
 """
 
-import warnings
-from contextlib import ExitStack, contextmanager
-from copy import copy, deepcopy
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from copy import copy
 from numbers import Integral, Real
+from operator import attrgetter
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
-from skorch.callbacks import EarlyStopping
-from skorch.utils import noop
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from torch import Tensor
 
-from ..nn import Dropout
+from ..nn import EmbeddingModel
 from ..training import (
     OPTIMIZERS,
     SCHEDULES,
+    AngularCriterion,
+    Criterion,
     EmbeddingNet,
-    ProgressBar,
     TensorData,
-    called_from_prompt,
-    hold_out,
     infer,
-    one_thread,
-    row_keys,
-    seeded,
+    settle_interruption,
+    unchanged_on_error,
 )
-from ._components import BACKBONES, is_own_network, resolve_device
-from ._input import check_samples, make_encoder
+from ._components import BACKBONES, as_array, check_meaning
+from ._learning import check_unchanged, learn
 
-__all__ = [
-    "BaseSphereEstimator",
-    "HasMethods",
-    "Interval",
-    "Real",
-    "StrOptions",
-    "_fit_context",
-]
+__all__ = ["EMBEDDING_DIM", "BaseSphereEstimator", "HasMethods", "Interval", "Real", "StrOptions"]
 
-# Fewer distinct held-out rows than this say too little to judge a model by.
-_MIN_HELD_OUT = 10
+EMBEDDING_DIM = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
 
 
-class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Input checks, training and inference of a network onto the sphere."""
+class BaseSphereEstimator(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+):
+    """Input checks, training and inference of a network onto the sphere.
+
+    A subclass says what to build (`_describe`, `_make_placement`, `_assemble`), what its targets
+    are (`_make_target_encoder`), what to minimise (`_make_criterion`) and how to score (`_score`).
+    """
 
     _doc_link_module = "sphereskl"
 
     # Whether something is fitted on held-out rows when training is over.
-    _calibrates = False
+    _calibrates: ClassVar[bool] = False
 
-    _parameter_constraints = {
+    backbone: Any
+    dtype: str
+    input_shape: tuple[int, ...] | None
+    warm_start: bool
+
+    # What a fit sets.
+    net_: EmbeddingNet
+    encoder_: Any
+    target_encoder_: Any
+    scale_: float
+
+    # What scikit-learn's `validate_data` shall accept as targets, beyond one column of labels.
+    _y_options: ClassVar[dict[str, Any]] = {}
+
+    # Parameters that a network is built from: they cannot change while it is kept.
+    _network_parameters: ClassVar[tuple[str, ...]] = ("backbone", "dtype", "input_shape")
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "backbone": [
             StrOptions({"auto", *BACKBONES}),
             HasMethods("build"),
             torch.nn.Module,
             callable,
         ],
-        "embedding_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "input_shape": [tuple, list, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -87,51 +100,81 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         "verbose": ["verbose"],
     }
 
-    @property
-    def module_(self):
-        """The trained model, a `sphereskl.nn.EmbeddingModel`."""
-        return self.net_.module_
+    # Read in C, without a call of ours: every prediction asks for some of them.
+    module_ = property(attrgetter("net_.module_"), doc="The trained model.")
+    device_ = property(attrgetter("net_.module_.device"), doc="Where the model is.")
+    embedding_dim_ = property(
+        attrgetter("net_.module_.embedding_dim"), doc="Width of the embedding."
+    )
+    _n_features_out = embedding_dim_
+    history_ = property(attrgetter("net_.history"), doc="What training recorded for every epoch.")
 
     @property
-    def prototypes_(self):
+    def prototypes_(self) -> NDArray[Any]:
         """Unit directions, ndarray of shape (n_prototypes, embedding_dim)."""
         return self.module_.prototypes.detach().cpu().numpy()
 
     @property
-    def embedding_dim_(self):
-        """Width of the embedding."""
-        return self.prototypes_.shape[1]
-
-    @property
-    def device_(self):
-        """Where the model is, a `torch.device`."""
-        return self.module_.log_scale.device
-
-    @property
-    def history_(self):
-        """What training recorded, a list with a dict for every epoch."""
-        return self.net_.history
-
-    @property
-    def n_iter_(self):
+    def n_iter_(self) -> int:
         """Number of epochs trained."""
         return len(self.history_)
 
     @property
-    def loss_curve_(self):
+    def loss_curve_(self) -> list[float]:
         """Training loss of every epoch, a list of float."""
         return [epoch["train_loss"] for epoch in self.history_]
 
     @property
-    def validation_scores_(self):
+    def validation_scores_(self) -> list[float]:
         """Score on the validation rows for every epoch that was validated."""
         return [epoch["valid_score"] for epoch in self.history_ if "valid_score" in epoch]
 
-    @property
-    def _n_features_out(self):
-        return self.embedding_dim_
+    @abstractmethod
+    def _make_target_encoder(self) -> Any:
+        """Return what turns `y` into targets and logits into predictions, not fitted.
 
-    def set_params(self, **params):
+        One of `sphereskl.preprocessing`: it has `fit`, `check_same`, `encode`, `decode` and
+        `strata`.
+        """
+
+    @abstractmethod
+    def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
+        """Return the backbone, the width asked for if any, and the default of networks of ours."""
+
+    @abstractmethod
+    def _make_placement(self) -> Callable[[int, int], Tensor]:
+        """Return what makes prototypes of a width and a seed, or says why a width does not suit."""
+
+    @abstractmethod
+    def _assemble(
+        self, backbone: torch.nn.Module, prototypes: Tensor, criterion: torch.nn.Module
+    ) -> EmbeddingModel:
+        """Put backbone and prototypes together as the parameters, and the loss, want them."""
+
+    @abstractmethod
+    def _make_criterion(self) -> Criterion | AngularCriterion:
+        """Return what is minimised."""
+
+    @staticmethod
+    @abstractmethod
+    def _score(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        """Return the score of validation rows that `history_` records, a scalar."""
+
+    def _make_weigher(self, target: NDArray[Any], weight: NDArray[Any]) -> Callable[..., Any]:
+        """Return a function of targets: the factors that their rows' weights get."""
+        return lambda target: 1.0
+
+    def _calibrate(self, data: TensorData, n_distinct: int) -> None:
+        """Fit on rows, `n_distinct` of them no copies, what the network does not learn."""
+
+    def _check_parts(self) -> None:
+        """Refuse parameters that ask for all rows at once, where they come in parts."""
+
+    def _known_classes(self) -> ArrayLike:
+        """Return all labels that will ever come, if `partial_fit` was not told of them."""
+        raise ValueError("classes must be passed on the first call to partial_fit.")
+
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, those of a backbone's configuration as ``backbone__name``.
 
         Parameters
@@ -153,7 +196,88 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             )
         return super().set_params(**params)
 
-    def transform(self, X):
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples: numbers without gaps in an array, a data frame or a torch tensor;
+            images as the class documentation says.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), or pair
+            What to predict: labels of any type, values in one column or several, or, for
+            `HypersphericalMultiTask`, classes and values, where a missing one is None, NaN or NA
+            and rows that lack both are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss. Where all rows fit into one batch, a row of
+            weight 2 is the same as two copies of it; a row of weight 0 is always left out.
+        X_val, y_val : array-like, default=None
+            Rows to judge the model by, instead of a part of `X`. Not trained on.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator. A failing fit leaves it as it was.
+        """
+        return self._learn(X, y, sample_weight, (X_val, y_val), fresh=not self.warm_start)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch at a constant learning rate.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            A part of the samples. The first call settles how columns are standardised.
+        y : array-like of shape (n_samples,) or pair
+            Their targets, as for `fit`.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed on the first call only.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+        """
+        self._check_parts()
+        if classes is None and not hasattr(self, "net_"):
+            classes = self._known_classes()
+        return self._learn(X, y, sample_weight, classes=classes, partial=True)
+
+    def predict(self, X: Any) -> Any:
+        """Predict the target of every sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets), DataFrame or pair
+            In the form of the `y` that was fitted: labels of the nearest prototypes, or values at
+            the place between the poles.
+        """
+        logits = self._infer(X, "logits")
+        return self.target_encoder_.decode(logits)
+
+    def transform(self, X: Any) -> Any:
         """Embed samples on the unit sphere.
 
         Parameters
@@ -168,185 +292,101 @@ class BaseSphereEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         return self._infer(X, "embed")
 
-    def _infer(self, X, view):
-        """Return rows of a view of the model, as an ndarray of its dtype."""
-        check_is_fitted(self)
-        X = check_samples(self, X, "no_validation", reset=False)
-        view = getattr(self.module_, view)
-        return infer(view, self.encoder_.transform(X), device=self.device_).numpy()
+    def _infer(self, X: Any, view: str) -> NDArray[Any]:
+        """Return rows of a view of the model, "embed" or "logits", in its dtype."""
+        if not hasattr(self, "net_"):
+            check_is_fitted(self)
+        X = self.encoder_.transform(self._check_samples(X, reset=False))
+        return infer(getattr(self.module_, view), X, device=self.device_).numpy()
 
-    def _check_weight(self, sample_weight, X):
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError("sample_weight is zero for every row; at least one must be positive.")
-        return weight
+    def _learn(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        validation: tuple[Any, Any] = (None, None),
+        *,
+        classes: ArrayLike | None = None,
+        fresh: bool = False,
+        partial: bool = False,
+    ) -> Self:
+        """Check and encode what `fit` or `partial_fit` was given, and learn from it.
 
-    def _check_validation(self, X_val, y_val):
-        """Return (X, target, weight) of the rows to judge by, or None if there are none."""
+        `fresh` starts from a new network even if there is one; `partial` is for one epoch.
+        """
+        with unchanged_on_error(self):
+            fresh = fresh or not hasattr(self, "net_")
+            if not fresh:
+                self._validate_params()
+                check_unchanged(self)
+            given, encoder = y, self._make_target_encoder()
+            X, y = self._check_rows(X, y, reset=fresh)
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            if not weight.any():
+                raise ValueError("sample_weight is zero for every row; one must be positive.")
+            if fresh:
+                self.target_encoder_ = encoder.fit(y, weight, given=given, classes=classes)
+            elif not partial or classes is not None:
+                new = encoder.fit(y, weight, given=given, classes=classes)
+                self.target_encoder_.check_same(new)
+            target = self.target_encoder_.encode(y)
+            strata = self.target_encoder_.strata(target)
+            judged = None
+            if validation[0] is not None or validation[1] is not None:
+                judged = self._check_validation(*validation)
+            weigh = self._make_weigher(target, weight)
+            weight = weight * weigh(target)
+            if judged is not None:
+                judged = (*judged, np.ones(len(judged[0])) * weigh(judged[1]))
+            counted = weight > 0
+            rows = X[counted], target[counted], weight[counted]
+            learn(self, rows, strata[counted], judged, fresh=fresh, partial=partial)
+        if self.net_.interrupted_:
+            settle_interruption(len(self.net_.history))
+        return self
+
+    def _check_samples(
+        self, X: Any, y: Any = "no_validation", *, reset: bool, **options: Any
+    ) -> Any:
+        """Let scikit-learn validate samples, and targets unless `y` is "no_validation".
+
+        Returns X or (X, y): samples of float64, float32 or, for images, uint8; `y` as `options`
+        say. `reset` sets what is known of samples, instead of comparing with it.
+        """
+        X = as_array("X", X) if isinstance(X, Tensor) else X
+        y = as_array("y", y) if isinstance(y, Tensor) else y
+        ndim = np.ndim(X) if hasattr(X, "__len__") and not hasattr(X, "columns") else 2
+        if reset and ndim > 2 and self.input_shape is None:
+            check_meaning(np.shape(X))
+        kept = (np.uint8,) if ndim > 2 or self.input_shape is not None else ()
+        dtype = (np.float64, np.float32, *kept)
+        checked: Any = validate_data(self, X, y, reset=reset, dtype=dtype, allow_nd=True, **options)
+        shape = (checked[0] if isinstance(checked, tuple) else checked).shape[1:]
+        if reset:
+            self._sample_shape = shape
+        elif shape != self._sample_shape:
+            raise ValueError(
+                f"X has samples of shape {shape}, but {type(self).__name__} was fitted with "
+                f"samples of shape {self._sample_shape}."
+            )
+        return checked
+
+    def _check_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], Any]:
+        """Validate samples and targets together."""
+        return self._check_samples(X, y, reset=reset, **self._y_options)
+
+    def _check_validation(self, X_val: Any, y_val: Any) -> tuple[Any, Any]:
+        """Return samples and targets of the rows to judge by."""
         if (X_val is None) != (y_val is None):
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"X_val and y_val belong together, but {missing} is None.")
-        if X_val is None:
-            return None
         X_val, y_val = self._check_rows(X_val, y_val, reset=False)
-        return X_val, self._encode(y_val, "y_val"), np.ones(len(X_val))
+        return X_val, self.target_encoder_.encode(y_val, "y_val")
 
-    def _fit_network(self, X, target, weight, validation, *, fresh, partial=False):
-        """Build the network unless there is one, train it, and calibrate it.
-
-        Parameters
-        ----------
-        X : ndarray
-            Validated samples.
-        target : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Encoded targets.
-        weight : ndarray of shape (n_samples,)
-            Row weights. Rows of weight 0 are left out altogether.
-        validation : tuple (X_val, target_val, weight_val) or None
-            Rows to judge the model by; ``None`` holds some out.
-        fresh : bool
-            Whether to start from a new network.
-        partial : bool, default=False
-            Whether to train for one epoch on all rows.
-        """
-        counted = weight > 0
-        X, target, weight = X[counted], target[counted], weight[counted]
-        seed = self._seed()
-        keys = row_keys(X, seed)
-        held_out = np.zeros(len(X), dtype=bool)
-        if validation is None and not partial and (self._calibrates or self.early_stopping):
-            held_out = self._hold_out(keys, target)
-        kept = ~held_out
-        if fresh:
-            self.encoder_ = make_encoder(self, X).fit(X[kept], weight[kept])
-            with seeded(seed):
-                model = self._make_model(self.encoder_.output_shape_, seed)
-            net = self._make_net(model.to(getattr(torch, self.dtype)), seed)
-        else:
-            net = self.net_
-        needs_keys = any(isinstance(layer, Dropout) for layer in net.module.modules())
-        train = self._tensor_data(X[kept], target[kept], weight[kept], keys[kept], needs_keys)
-        valid = None
-        if validation is not None:
-            valid = self._tensor_data(*validation)
-        elif held_out.any():
-            valid = self._tensor_data(X[held_out], target[held_out], weight[held_out])
-        # Rows held out only to calibrate the result cost nothing while training.
-        watched = valid if self.early_stopping or validation is not None else None
-        self._train(net, train, watched, partial=partial)
-        self.net_ = net
-        judges = held_out if held_out.any() else kept
-        keys = keys[judges] if validation is None else row_keys(validation[0], seed)
-        self._calibrate(train if valid is None else valid, len(np.unique(keys)))
-        self._settle_interruption()
-
-    def _described_backbone(self, input_shape):
-        """Return what the network is built from, for `build_backbone`."""
-        return self.backbone
-
-    def _hold_out(self, keys, target):
-        """Choose the rows that judge the model; none if they would be too few to do so."""
-        held_out = hold_out(keys, self._strata(target), self.validation_fraction)
-        enough = len(np.unique(keys[held_out])) >= _MIN_HELD_OUT
-        return held_out if enough else np.zeros_like(held_out)
-
-    def _strata(self, target):
-        """Return the stratum of every row, of which the held-out rows hold an even share."""
-        return np.zeros(len(target), dtype=np.int64)
-
-    def _calibrate(self, data, n_distinct):
-        """Fit on rows, `n_distinct` of them no copies, what the network does not learn."""
-
-    def _tensor_data(self, X, target, weight=None, keys=None, needs_keys=False):
-        """Encode rows and put them on the training device."""
-        device = resolve_device(self.device)
-        X, target = self.encoder_.transform(X), torch.from_numpy(target)
-        rows = torch.from_numpy((keys >> 1).astype(np.int64)).to(device) if needs_keys else None
-        if weight is not None:
-            equal = (weight == weight[0]).all()
-            weight = None if equal else torch.from_numpy(weight / weight.mean()).to(device, X.dtype)
-        return TensorData(X.to(device), target.to(device), weight, rows)
-
-    def _make_net(self, model, seed):
-        """Build the skorch net; it trains `model` in place."""
-        return EmbeddingNet(
-            model,
-            self._make_criterion(),
-            optimizer=self.optimizer,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            max_grad_norm=self.max_grad_norm,
-            score=self._score_function,
-            seed=seed,
-            batch_size=self.batch_size,
-            device=str(resolve_device(self.device)),
-            verbose=0,
-        )
-
-    def _train(self, net, train, valid, *, partial):
-        """Train `net` in place, for one epoch if `partial`."""
-        net.callbacks = self._make_callbacks(valid, partial)
-        net.max_epochs = 1 if partial else self.max_epochs
-        # The end of a stream of partial fits is not known: no schedule can lead there.
-        net.schedule = "constant" if partial else self.lr_schedule
-        if net.initialized_:
-            net.initialize_callbacks()
-        if net.initialized_ and not partial:
-            net.optimizer_ = None  # a warm start keeps the weights, not the momentum
-        with ExitStack() as stack:
-            if train.X.device.type == "cpu":
-                stack.enter_context(one_thread())
-            if is_own_network(self.backbone):
-                # It may draw from torch's global generator while it trains.
-                stack.enter_context(seeded(net.seed, train.X.device))
-            try:
-                net.partial_fit(train, valid)
-            finally:
-                # Callbacks may hold weights, data or open files; the net outlives them.
-                net.callbacks, net.callbacks_ = None, []
-
-    def _make_callbacks(self, valid, partial):
-        callbacks = [] if self.callbacks is None else list(self.callbacks)
-        if self.early_stopping and not partial:
-            monitor = "train_loss" if valid is None else "valid_loss"
-            patience = self.n_iter_no_change
-            stopping = EarlyStopping(monitor, patience=patience, load_best=True, sink=noop)
-            callbacks.append(("early_stopping", stopping))
-        if self.verbose:
-            callbacks.append(("progress", ProgressBar()))
-        return callbacks
-
-    @contextmanager
-    def _unchanged_on_error(self):
-        """Put fitted attributes back if a fit fails, so that the last model stays usable."""
-        before = vars(self).copy()
-        trained = [self.module_, self.net_.criterion_] if "net_" in before else []
-        states = [deepcopy(module.state_dict()) for module in trained]
-        try:
-            yield
-        except Exception:
-            vars(self).clear()
-            vars(self).update(before)
-            for module, state in zip(trained, states, strict=True):
-                module.load_state_dict(state)
-                self.net_.optimizer_ = None
-            raise
-
-    def _settle_interruption(self):
-        if not self.net_.interrupted_:
-            return
-        if not called_from_prompt():
-            raise KeyboardInterrupt
-        warnings.warn(
-            f"Training was interrupted after {self.n_iter_} epochs; the best model so far is kept.",
-            stacklevel=2,
-        )
-
-    def _seed(self):
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def __getstate__(self):
-        state = super().__getstate__()
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = super().__getstate__()
         if "net_" in state and not self.warm_start:
             net = copy(state["net_"])
             net.optimizer_ = None

@@ -1,4 +1,4 @@
-"""From constructor arguments to the parts of a network."""
+"""From what users pass to the parts of a network: samples, backbones, prototypes."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..geometry import place_prototypes
+from ..geometry import one_thread, place_prototypes
 from ..nn import MLP, ConvNet
-from ..training import one_thread
+from ..preprocessing import ImageEncoder, TableEncoder, infer_sample_shape
 
 BACKBONES = {"mlp": MLP, "convnet": ConvNet}
 
@@ -33,30 +33,92 @@ def is_own_network(backbone):
     return not isinstance(backbone, str) and not hasattr(backbone, "build")
 
 
-def resolve_device(device):
-    """Where to compute, given a `device` parameter.
+def check_meaning(shape):
+    """Refuse an array of more than two dimensions whose shape does not tell what they are.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of an array of samples.
 
     Raises
     ------
     ValueError
-        If torch does not know the device or does not have it.
+        Unless four axes leave no doubt about which one holds channels.
     """
-    if str(device) == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-    except RuntimeError:
+    if not infer_sample_shape(shape):
         raise ValueError(
-            f"device must be 'auto' or one that torch knows, such as 'cpu' or 'cuda:0', got "
-            f"{device!r}."
-        ) from None
-    n_gpus = torch.cuda.device_count()
-    if resolved.type == "cuda" and (resolved.index or 0) >= n_gpus:
-        raise ValueError(
-            f"device is {str(resolved)!r}, but torch finds {n_gpus} GPUs here; pass device='auto' "
-            "to use one if there is one."
+            f"X has {len(shape)} dimensions, shape {shape}, and input_shape is None, which leaves "
+            f"their meaning open; pass input_shape={shape[1:]} for images, or flatten each "
+            "sample to a row."
         )
-    return resolved
+
+
+def make_encoder(estimator, X, *, standardize):
+    """Choose how samples become tensors: as a table, or as images of known shape.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose `dtype` and `input_shape` count.
+    X : ndarray of shape (n_samples, ...)
+        Validated samples.
+    standardize : bool
+        Whether to shift and scale; a network that the user brought expects the numbers that
+        the user gives.
+
+    Returns
+    -------
+    encoder : TableEncoder or ImageEncoder
+        Not fitted.
+
+    Raises
+    ------
+    ValueError
+        If `input_shape` does not fit the samples.
+    """
+    options = {"dtype": getattr(torch, estimator.dtype), "standardize": standardize}
+    given = estimator.input_shape
+    if given is None and X.ndim == 2:
+        return TableEncoder(**options)
+    shape = infer_sample_shape(X.shape) if given is None else tuple(given)
+    if shape is None:
+        return TableEncoder(**options)
+    if len(shape) not in (2, 3) or np.prod(shape) != np.prod(X.shape[1:]):
+        raise ValueError(
+            f"input_shape must be (height, width), (channels, height, width) or (height, width, "
+            f"channels) with as many values as a sample of X, got {shape} for samples of shape "
+            f"{X.shape[1:]}."
+        )
+    return ImageEncoder(shape, **options)
+
+
+def as_array(name, values):
+    """Turn a torch tensor into an array.
+
+    Parameters
+    ----------
+    name : str
+        What the user calls it.
+    values : Tensor
+        On any device.
+
+    Returns
+    -------
+    values : ndarray
+        Sharing memory if it can.
+
+    Raises
+    ------
+    ValueError
+        If the tensor belongs to a graph.
+    """
+    if values.requires_grad:
+        raise ValueError(
+            f"{name} is a torch tensor that requires grad, which fitting would silently cut off; "
+            f"pass {name}.detach()."
+        )
+    return values.cpu().numpy()
 
 
 def build_backbone(backbone, input_shape, embedding_dim):
@@ -87,7 +149,7 @@ def build_backbone(backbone, input_shape, embedding_dim):
     return backbone.build(input_shape, embedding_dim)
 
 
-def sized_backbone(backbone, input_shape, embedding_dim):
+def sized_backbone(backbone, input_shape, embedding_dim, default):
     """Build a network and find out how wide its output is.
 
     Parameters
@@ -97,7 +159,9 @@ def sized_backbone(backbone, input_shape, embedding_dim):
     input_shape : tuple of int
         Shape of one encoded sample.
     embedding_dim : int or None
-        Width that the output must have; ``None`` leaves it to the network.
+        Width that the output must have; ``None`` leaves it to a network that the user brought.
+    default : int
+        Width of other networks if `embedding_dim` is ``None``.
 
     Returns
     -------
@@ -111,11 +175,13 @@ def sized_backbone(backbone, input_shape, embedding_dim):
     ValueError
         If a network that the user brought has another width.
     """
-    network = build_backbone(backbone, input_shape, embedding_dim)
+    own = is_own_network(backbone)
+    wanted = default if embedding_dim is None and not own else embedding_dim
+    network = build_backbone(backbone, input_shape, wanted)
     width = _output_width(network, input_shape)
-    if embedding_dim not in (None, width):
+    if wanted not in (None, width):
         raise ValueError(
-            f"embedding_dim is {embedding_dim}, but backbone returns rows of width {width}; make "
+            f"embedding_dim is {wanted}, but backbone returns rows of width {width}; make "
             "them agree, or leave embedding_dim='auto'."
         )
     return network, width
@@ -209,3 +275,16 @@ def _unit_rows(rows):
             "on one prototype could not be told apart."
         )
     return unit
+
+
+def is_same(value, other):
+    """Tell whether two values of a parameter say the same; arrays by what they hold."""
+    if value is other:
+        return True
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(is_same(value[k], other[k]) for k in value)
+    if isinstance(value, nn.Module) or isinstance(other, nn.Module):
+        return False
+    if hasattr(value, "__len__") and not isinstance(value, str):
+        return np.array_equal(np.asarray(value), np.asarray(other))
+    return bool(value == other)

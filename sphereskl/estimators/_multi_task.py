@@ -1,12 +1,22 @@
 """A class and a value from one network and one sphere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Any, ClassVar, Literal
 
-from ..nn import JointModel, joint_loss, separating_scale
-from ..training import Criterion
-from ._base import Interval, Real, StrOptions
-from ._components import PLACEMENTS, is_own_network, resolve_prototypes, sized_backbone
-from ._joint import BaseJointEstimator
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_consistent_length
+from torch import Tensor, nn
+
+from ..nn import JointModel, fit_scale, joint_loss, separating_scale
+from ..preprocessing import LabelsAndValues, is_known, split_targets
+from ..training import Criterion, TensorData, infer
+from ._base import EMBEDDING_DIM, BaseSphereEstimator, Interval, Real, StrOptions
+from ._components import PLACEMENTS, resolve_prototypes
 
 _CLASS_LOSSES = ("cross_entropy", "squared_cosine", "cosine")
 # As in HypersphericalPrototypeClassifier by default.
@@ -14,7 +24,7 @@ _LABEL_SMOOTHING = 0.1
 _CLASS_DIM = 64
 
 
-class HypersphericalMultiTask(BaseJointEstimator):
+class HypersphericalMultiTask(BaseSphereEstimator):
     """One network and one sphere for a class and a value.
 
     The first axis of the sphere carries the value, from the lower to the upper pole; the
@@ -162,8 +172,21 @@ class HypersphericalMultiTask(BaseJointEstimator):
     ['target', 'petal width (cm)']
     """
 
-    _parameter_constraints = {
-        **BaseJointEstimator._parameter_constraints,
+    embedding_dim: int | Literal["auto"]
+
+    _calibrates = True
+
+    _network_parameters = (
+        *BaseSphereEstimator._network_parameters,
+        "bounds",
+        "embedding_dim",
+        "loss",
+        "prototypes",
+    )
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseSphereEstimator._parameter_constraints,
+        "embedding_dim": EMBEDDING_DIM,
         "prototypes": [StrOptions({"auto", *PLACEMENTS}), "array-like", Mapping],
         "loss": [StrOptions(set(_CLASS_LOSSES))],
         "bounds": [StrOptions({"minmax"}), "array-like"],
@@ -173,29 +196,29 @@ class HypersphericalMultiTask(BaseJointEstimator):
     def __init__(
         self,
         *,
-        backbone="auto",
-        embedding_dim="auto",
-        prototypes="auto",
-        loss="cross_entropy",
-        bounds="minmax",
-        task_weight=0.85,
-        input_shape=None,
-        max_epochs=50,
-        batch_size=128,
-        optimizer="adamw",
-        lr=2e-3,
-        lr_schedule="one_cycle",
-        weight_decay=1e-2,
-        max_grad_norm=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=False,
+        backbone: Any = "auto",
+        embedding_dim: int | Literal["auto"] = "auto",
+        prototypes: Any = "auto",
+        loss: str = "cross_entropy",
+        bounds: Any = "minmax",
+        task_weight: float = 0.85,
+        input_shape: tuple[int, ...] | None = None,
+        max_epochs: int = 50,
+        batch_size: int = 128,
+        optimizer: str | Callable[..., Any] = "adamw",
+        lr: float = 2e-3,
+        lr_schedule: str = "one_cycle",
+        weight_decay: float = 1e-2,
+        max_grad_norm: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        dtype: str = "float32",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
     ):
         self.backbone = backbone
         self.embedding_dim = embedding_dim
@@ -221,27 +244,114 @@ class HypersphericalMultiTask(BaseJointEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @property
-    def embedding_dim_(self):
-        """Width of the embedding: one axis for the value, the others for the classes."""
-        return self.prototypes_.shape[1] + 1
+    classes_ = property(attrgetter("target_encoder_.classes_"), doc="Labels, sorted.")
+    bounds_ = property(attrgetter("target_encoder_.bounds_"), doc="Values at the poles.")
 
-    def _make_model(self, input_shape, seed):
-        dim = self.embedding_dim
-        if dim == "auto":
-            own = is_own_network(self.backbone)
-            dim = None if own else max(_CLASS_DIM, len(self.classes_)) + 1
-        backbone, width = sized_backbone(self.backbone, input_shape, dim)
+    def predict_class(self, X: Any) -> NDArray[Any]:
+        """Label of the nearest prototype.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        y_class : ndarray of shape (n_samples,)
+            Labels.
+        """
+        logits = self._infer(X, "logits")
+        return self.target_encoder_.split(logits)[0]
+
+    def predict_value(self, X: Any) -> NDArray[np.float64]:
+        """Value at the place of every sample between the poles.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        y_value : ndarray of shape (n_samples,), float64
+            Values within ``bounds_``.
+        """
+        logits = self._infer(X, "logits")
+        return self.target_encoder_.split(logits)[1]
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), float64
+            ``softmax(scale_ * cosines)``.
+        """
+        logits = self._infer(X, "logits").astype(np.float64)
+        return softmax(self.scale_ * logits[:, 1:], axis=1)
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Mean of two scores: accuracy of the classes and R2 of the values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+        y : DataFrame with 2 columns, array-like of shape (n_samples, 2) or pair of array-like
+            True classes and values. Missing ones are not counted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            At most 1. It does not depend on `task_weight`, so that a search can choose it.
+        """
+        logits = self._infer(X, "logits")
+        label, value = self.target_encoder_.split(logits)
+        true_label, true_value = split_targets(y)
+        known, measured = is_known(true_label), ~np.isnan(true_value)
+        weight = np.ones(len(label)) if sample_weight is None else np.asarray(sample_weight)
+        hits = label[known] == true_label[known]
+        r2 = r2_score(true_value[measured], value[measured], sample_weight=weight[measured])
+        return float(np.average(hits, weights=weight[known]) + r2) / 2
+
+    def _make_target_encoder(self) -> LabelsAndValues:
+        return LabelsAndValues(self.bounds, self.dtype)
+
+    def _check_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], Any]:
+        # Scikit-learn's checks know of no target that may be missing.
+        X, y = self._check_samples(X, reset=reset), split_targets(y)
+        check_consistent_length(X, *y)
+        return X, y
+
+    def _make_weigher(self, target: NDArray[Any], weight: NDArray[Any]) -> Callable[..., Any]:
+        # A row that lacks both targets is none.
+        return lambda target: (target[:, 0] >= 0) | ~np.isnan(target[:, 1])
+
+    def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
+        width = None if self.embedding_dim == "auto" else self.embedding_dim
+        return self.backbone, width, max(_CLASS_DIM, len(self.classes_)) + 1
+
+    def _make_placement(self) -> Callable[[int, int], Tensor]:
+        return self._place
+
+    def _place(self, width: int, seed: int) -> Tensor:
         if width < 3:
             raise ValueError(
                 f"embedding_dim must be at least 3, got {width}: one axis for the value and two "
                 "for the classes."
             )
-        prototypes = resolve_prototypes(self.prototypes, self.classes_, width - 1, seed)
-        return self._assemble(backbone, prototypes)
+        return resolve_prototypes(self.prototypes, self.classes_, width - 1, seed)
 
-    def _assemble(self, backbone, prototypes):
-        """Put backbone and prototypes together as the parameters say."""
+    def _assemble(
+        self, backbone: nn.Module, prototypes: Tensor, criterion: nn.Module
+    ) -> JointModel:
         return JointModel(
             backbone,
             prototypes,
@@ -249,7 +359,7 @@ class HypersphericalMultiTask(BaseJointEstimator):
             learn_scale=self.loss == "cross_entropy",
         )
 
-    def _make_criterion(self):
+    def _make_criterion(self) -> Criterion:
         smoothed = self.loss == "cross_entropy"
         return Criterion(
             joint_loss,
@@ -258,3 +368,26 @@ class HypersphericalMultiTask(BaseJointEstimator):
             task_weight=self.task_weight,
             **({"label_smoothing": _LABEL_SMOOTHING} if smoothed else {}),
         )
+
+    def _calibrate(self, data: TensorData, n_distinct: int) -> None:
+        code, expected = data.target[:, 0].cpu().long(), self.module_.scale.item()
+        known = code >= 0
+        if not known.any():
+            # All held-out rows lack a class: nothing speaks against the scale of training.
+            self.scale_ = expected
+            return
+        self.scale_ = fit_scale(
+            infer(self.module_.logits, data.X, device=self.device_)[known, 1:],
+            code[known],
+            None if data.weight is None else data.weight.cpu()[known],
+            expected=expected,
+            n_distinct=min(n_distinct, int(known.sum())),
+        )
+
+    @staticmethod
+    def _score(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        """Return the accuracy where the class is known."""
+        known = (target[:, 0] >= 0).to(logits)
+        share = known if weight is None else known * weight
+        hits = (logits[:, 1:].argmax(dim=1) == target[:, 0]).to(logits)
+        return (share * hits).sum() / share.sum().clamp_min(1e-12)

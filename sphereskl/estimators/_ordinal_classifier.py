@@ -1,16 +1,20 @@
 """Classes in an order: prototypes on the arc from the lowest to the highest."""
 
-import warnings
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
 
 from ..geometry import arc
 from ..nn import EmbeddingModel, ordinal_cost, separating_scale, soft_cross_entropy
+from ..preprocessing import OrderedLabels
 from ..training import Criterion
-from ._base import Interval, Real, StrOptions
+from ._base import EMBEDDING_DIM, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
-from ._components import is_own_network, sized_backbone
 
 # Dimension of the embedding: two tell classes apart, the rest make training easier.
 _EMBEDDING_DIM = 64
@@ -104,8 +108,11 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
+    categories_ : ndarray of shape (n_classes,)
         Labels from the lowest to the highest.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted, as scikit-learn's scorers and meta-estimators take for granted: the order
+        of `prototypes_` and of all columns.
     n_classes_ : int
         Number of classes.
     prototypes_ : ndarray of shape (n_classes, embedding_dim)
@@ -163,12 +170,25 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
     ... )
     >>> clf.fit(X, stage).score(X, stage) > 0.6
     True
+    >>> clf.classes_.tolist(), clf.categories_.tolist()
+    (['high', 'low', 'middle'], ['low', 'middle', 'high'])
     >>> clf.prototypes_[:, :2].round(3).tolist()
-    [[-1.0, 0.0], [-0.0, 1.0], [1.0, 0.0]]
+    [[1.0, 0.0], [-1.0, 0.0], [-0.0, 1.0]]
     """
 
-    _parameter_constraints = {
+    embedding_dim: int | Literal["auto"]
+    scale: float | Literal["learned"]
+
+    _network_parameters = (
+        *BaseSphereClassifier._network_parameters,
+        "categories",
+        "embedding_dim",
+        "scale",
+    )
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseSphereClassifier._parameter_constraints,
+        "embedding_dim": EMBEDDING_DIM,
         "categories": [StrOptions({"auto"}), "array-like"],
         "cost": [StrOptions({"squared", "absolute", "log"}), "array-like", None],
         "prediction": [StrOptions({"argmax", "expected_rank"})],
@@ -178,30 +198,30 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
     def __init__(
         self,
         *,
-        backbone="auto",
-        embedding_dim="auto",
-        categories="auto",
-        cost=None,
-        prediction="argmax",
-        scale="learned",
-        input_shape=None,
-        max_epochs=50,
-        batch_size=128,
-        optimizer="adamw",
-        lr=2e-3,
-        lr_schedule="one_cycle",
-        weight_decay=1e-2,
-        max_grad_norm=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        class_weight=None,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=False,
+        backbone: Any = "auto",
+        embedding_dim: int | Literal["auto"] = "auto",
+        categories: Any = "auto",
+        cost: Any = None,
+        prediction: str = "argmax",
+        scale: float | Literal["learned"] = "learned",
+        input_shape: tuple[int, ...] | None = None,
+        max_epochs: int = 50,
+        batch_size: int = 128,
+        optimizer: str | Callable[..., Any] = "adamw",
+        lr: float = 2e-3,
+        lr_schedule: str = "one_cycle",
+        weight_decay: float = 1e-2,
+        max_grad_norm: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: dict[Any, float] | str | None = None,
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        dtype: str = "float32",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
     ):
         self.backbone = backbone
         self.embedding_dim = embedding_dim
@@ -228,8 +248,12 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def predict(self, X):
-        """Most probable label, or the one nearest to the expected rank.
+    categories_ = property(
+        attrgetter("target_encoder_.categories_"), doc="Labels from the lowest to the highest."
+    )
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable label, or the one nearest to the expected rank.
 
         Parameters
         ----------
@@ -243,58 +267,41 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         """
         if self.prediction == "argmax":
             return super().predict(X)
-        expected = self.predict_proba(X) @ np.arange(self.n_classes_)
-        return self.classes_[np.rint(expected).astype(np.int64)]
+        expected = self.predict_proba(X) @ self.target_encoder_.ranks_
+        return self.categories_[np.rint(expected).astype(np.int64)]
 
-    def _labels(self, y, given):
-        found = np.unique(y)
-        if not isinstance(self.categories, str):
-            categories = np.asarray(self.categories)
-            if categories.ndim != 1 or len(np.unique(categories)) != len(categories):
-                raise ValueError(
-                    f"categories must list every label once, from the lowest to the highest, got "
-                    f"{self.categories!r}."
-                )
-            missing = np.setdiff1d(found, categories)
-            if len(missing):
-                raise ValueError(
-                    f"y has the labels {missing.tolist()}, which are not among categories "
-                    f"{categories.tolist()}; name all labels from the lowest to the highest."
-                )
-            return categories
-        declared = _declared_order(getattr(given, "dtype", None))
-        if declared is not None:
-            return declared
-        if found.dtype.kind not in "biuf" and len(found) > 2:
-            warnings.warn(
-                f"y holds labels that are no numbers, taken in the order {found.tolist()}; pass "
-                "categories=[...] to say which is the lowest and which the highest.",
-                stacklevel=5,
-            )
-        return found
+    def _make_target_encoder(self) -> OrderedLabels:
+        return OrderedLabels(self.categories)
 
-    def _make_model(self, input_shape, seed):
-        dim = self.embedding_dim
-        if dim == "auto":
-            dim = None if is_own_network(self.backbone) else _EMBEDDING_DIM
-        backbone, width = sized_backbone(self.backbone, input_shape, dim)
-        return self._assemble(backbone, arc(self.n_classes_, width))
+    def _known_classes(self) -> ArrayLike:
+        return super()._known_classes() if isinstance(self.categories, str) else self.categories
 
-    def _assemble(self, backbone, prototypes):
-        """Put backbone and prototypes together as the parameters say."""
-        learned = self.scale == "learned"
-        return EmbeddingModel(
-            backbone,
-            prototypes,
-            scale=separating_scale(len(prototypes)) if learned else self.scale,
-            learn_scale=learned,
-        )
+    def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
+        width = None if self.embedding_dim == "auto" else self.embedding_dim
+        return self.backbone, width, _EMBEDDING_DIM
 
-    def _make_criterion(self):
-        return Criterion(soft_cross_entropy, uses_scale=True, soft_labels=self._soft_labels())
+    def _make_placement(self) -> Callable[[int, int], Tensor]:
+        return self._place
 
-    def _soft_labels(self):
-        """Distribution that the network learns for every class."""
+    def _place(self, width: int, seed: int) -> Tensor:
+        """Return points of the arc, in the order of `classes_`."""
+        return arc(self.n_classes_, width)[self.target_encoder_.ranks_]
+
+    def _assemble(
+        self, backbone: nn.Module, prototypes: Tensor, criterion: nn.Module
+    ) -> EmbeddingModel:
+        scale = separating_scale(len(prototypes)) if self.scale == "learned" else self.scale
+        learns = self.scale == "learned"
+        return EmbeddingModel(backbone, prototypes, scale=scale, learn_scale=learns)
+
+    def _make_criterion(self) -> Criterion:
+        ranks = self.target_encoder_.ranks_
+        # A row and a column for every class, which stand in the order of the labels.
+        soft_labels = self._soft_labels()[ranks][:, ranks]
+        return Criterion(soft_cross_entropy, uses_scale=True, soft_labels=soft_labels)
+
+    def _soft_labels(self) -> Tensor:
+        """Return the distribution that the network learns for every class, by rank."""
         n_classes = self.n_classes_
         if self.cost is None:
             return torch.eye(n_classes)
@@ -314,21 +321,5 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
             )
         return torch.softmax(-torch.from_numpy(cost), dim=1)
 
-    def _expected_scale(self):
+    def _expected_scale(self) -> float:
         return self.module_.scale.item()
-
-
-def _declared_order(dtype):
-    """Return the categories of a dtype that has them in order, None for any other dtype."""
-    categories = getattr(dtype, "categories", None)
-    kind = type(dtype).__name__
-    if kind == "Enum":  # polars: ordered by definition
-        return np.asarray(categories)
-    if kind not in ("Categorical", "CategoricalDtype"):
-        return None
-    if not getattr(dtype, "ordered", False):
-        raise ValueError(
-            "y is categorical without an order; pass categories=[...] from the lowest to the "
-            "highest, or make it an ordered categorical."
-        )
-    return np.asarray(categories)

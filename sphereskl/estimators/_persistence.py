@@ -10,23 +10,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from .. import nn as sphere_nn
-from ..training import seeded
 from ._base import BaseSphereEstimator
-from ._components import as_vectors, build_backbone
-from ._input import make_encoder
+from ._components import as_vectors, is_own_network, make_encoder
+from ._learning import rebuild_net
 
-_FORMAT = 1
-# Attributes that fitting sets beside the network and the encoder; an estimator has some.
-_FITTED = (
-    "n_features_in_",
-    "feature_names_in_",
-    "_sample_shape",
-    "classes_",
-    "scale_",
-    "bounds_",
-    "_y_is_2d",
-    "_y_form",
-)
+_FORMAT = 2
+# What a fit sets that is stored by itself, or follows from what is stored.
+_NOT_FITTED = ("net_", "encoder_", "target_encoder_", "_built_with")
 
 
 def save(estimator, path):
@@ -75,22 +65,26 @@ def save(estimator, path):
             params[name] = _encode(name, value, estimator, tensors)
         except TypeError:
             code.append(name)
-    encoder = {
-        name: _encode(f"encoder.{name}", value, estimator, tensors)
-        for name, value in vars(estimator.encoder_).items()
-        if name.endswith("_")
+    encoders = {
+        encoder: {
+            name: _encode(f"{encoder}.{name}", value, estimator, tensors)
+            for name, value in vars(getattr(estimator, encoder)).items()
+            if name.endswith("_")
+        }
+        for encoder in ("encoder_", "target_encoder_")
     }
     fitted = {
-        name: _encode(name, getattr(estimator, name), estimator, tensors)
-        for name in _FITTED
-        if hasattr(estimator, name)
+        name: _encode(name, value, estimator, tensors)
+        for name, value in vars(estimator).items()
+        if name not in (*estimator.get_params(deep=False), *_NOT_FITTED)
+        and (name.endswith("_") or name == "_sample_shape")
     }
     header = {
         "format": _FORMAT,
         "class": type(estimator).__name__,
         "params": params,
         "code": code,
-        "encoder": encoder,
+        **encoders,
         "fitted": fitted,
         "embedding_dim": estimator.embedding_dim_,
         "history": [
@@ -145,19 +139,15 @@ def load(path, *, device="auto", **params):
 
 
 def _restore_network(estimator, header, tensors):
-    example = np.zeros((1, *estimator._sample_shape))
-    estimator.encoder_ = make_encoder(estimator, example)
-    for name, value in header["encoder"].items():
-        setattr(estimator.encoder_, name, _decode(value, tensors))
+    example, own = np.zeros((1, *estimator._sample_shape)), is_own_network(estimator.backbone)
+    estimator.encoder_ = make_encoder(estimator, example, standardize=not own)
+    estimator.target_encoder_ = estimator._make_target_encoder()
+    for encoder in ("encoder_", "target_encoder_"):
+        for name, value in header[encoder].items():
+            setattr(getattr(estimator, encoder), name, _decode(value, tensors))
     state = _named("module.", tensors)
-    prototypes = state["_prototypes"]
-    with seeded(0):
-        shape = estimator.encoder_.output_shape_
-        described = estimator._described_backbone(shape)
-        backbone = build_backbone(described, shape, header["embedding_dim"])
-        model = estimator._assemble(backbone, prototypes).to(prototypes.dtype)
-    model.load_state_dict(state)
-    estimator.net_ = estimator._make_net(model, seed=0).initialize()
+    estimator.net_ = rebuild_net(estimator, state["_prototypes"], header["embedding_dim"])
+    estimator.net_.module_.load_state_dict(state)
     # A loss with other settings than the stored one starts anew.
     estimator.net_.criterion_.load_state_dict(_named("criterion.", tensors), strict=False)
     estimator.net_.history_.extend(header["history"])

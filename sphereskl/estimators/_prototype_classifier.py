@@ -1,12 +1,18 @@
 """Classification by the nearest of prototypes that were placed beforehand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from ..nn import LOSSES, EmbeddingModel, separating_scale
 from ..training import Criterion
-from ._base import Interval, Real, StrOptions
+from ._base import EMBEDDING_DIM, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
-from ._components import PLACEMENTS, as_vectors, is_own_network, resolve_prototypes, sized_backbone
+from ._components import PLACEMENTS, as_vectors, resolve_prototypes
 
 
 class HypersphericalPrototypeClassifier(BaseSphereClassifier):
@@ -173,8 +179,20 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
     (2, 3)
     """
 
-    _parameter_constraints = {
+    embedding_dim: int | Literal["auto"]
+    scale: float | Literal["learned"]
+
+    _network_parameters = (
+        *BaseSphereClassifier._network_parameters,
+        "embedding_dim",
+        "loss",
+        "prototypes",
+        "scale",
+    )
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseSphereClassifier._parameter_constraints,
+        "embedding_dim": EMBEDDING_DIM,
         "prototypes": [StrOptions({"auto", "learned", *PLACEMENTS}), "array-like", Mapping],
         "loss": [StrOptions(set(LOSSES)), callable],
         "scale": [StrOptions({"learned"}), Interval(Real, 0, None, closed="neither")],
@@ -184,30 +202,30 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
     def __init__(
         self,
         *,
-        backbone="auto",
-        embedding_dim="auto",
-        prototypes="auto",
-        loss="cross_entropy",
-        scale="learned",
-        label_smoothing=0.1,
-        input_shape=None,
-        max_epochs=50,
-        batch_size=128,
-        optimizer="adamw",
-        lr=2e-3,
-        lr_schedule="one_cycle",
-        weight_decay=1e-2,
-        max_grad_norm=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        class_weight=None,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=False,
+        backbone: Any = "auto",
+        embedding_dim: int | Literal["auto"] = "auto",
+        prototypes: Any = "auto",
+        loss: str | Callable[..., Tensor] = "cross_entropy",
+        scale: float | Literal["learned"] = "learned",
+        label_smoothing: float = 0.1,
+        input_shape: tuple[int, ...] | None = None,
+        max_epochs: int = 50,
+        batch_size: int = 128,
+        optimizer: str | Callable[..., Any] = "adamw",
+        lr: float = 2e-3,
+        lr_schedule: str = "one_cycle",
+        weight_decay: float = 1e-2,
+        max_grad_norm: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: dict[Any, float] | str | None = None,
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        dtype: str = "float32",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
     ):
         self.backbone = backbone
         self.embedding_dim = embedding_dim
@@ -234,24 +252,11 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _make_model(self, input_shape, seed):
-        backbone, width = sized_backbone(self.backbone, input_shape, self._requested_dim())
-        prototypes = resolve_prototypes(self.prototypes, self.classes_, width, seed)
-        return self._assemble(backbone, prototypes)
+    def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
+        return self.backbone, self._requested_dim(), self._default_dim()
 
-    def _assemble(self, backbone, prototypes):
-        """Put backbone and prototypes together as the parameters say."""
-        return EmbeddingModel(
-            backbone,
-            prototypes,
-            learn_prototypes=self._is("prototypes", "learned"),
-            scale=separating_scale(self.n_classes_) if self.scale == "learned" else self.scale,
-            learn_scale=self.scale == "learned" and self._is("loss", "cross_entropy"),
-            free_norm=self._is("loss", "logits"),
-        )
-
-    def _requested_dim(self):
-        """Width that the parameters ask for; None leaves it to the user's own network."""
+    def _requested_dim(self) -> int | None:
+        """Return the width that the parameters ask for, None if none."""
         if not isinstance(self.prototypes, str):
             given = as_vectors(self.prototypes, self.classes_).shape[1]
             if self.embedding_dim not in ("auto", given):
@@ -261,7 +266,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
                 )
             return given
         if self.embedding_dim == "auto":
-            return None if is_own_network(self.backbone) else self._default_dim()
+            return None
         if self.embedding_dim < 2:
             raise ValueError(
                 f"embedding_dim must be at least 2, got {self.embedding_dim}: in one dimension "
@@ -269,15 +274,30 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
             )
         return self.embedding_dim
 
-    def _default_dim(self):
+    def _make_placement(self) -> Callable[[int, int], Tensor]:
+        return partial(resolve_prototypes, self.prototypes, self.classes_)
+
+    def _assemble(
+        self, backbone: nn.Module, prototypes: Tensor, criterion: nn.Module
+    ) -> EmbeddingModel:
+        return EmbeddingModel(
+            backbone,
+            prototypes,
+            learn_prototypes=self._is("prototypes", "learned"),
+            scale=separating_scale(len(self.classes_)) if self.scale == "learned" else self.scale,
+            learn_scale=self.scale == "learned" and self.loss == "cross_entropy",
+            free_norm=self.loss == "logits",
+        )
+
+    def _default_dim(self) -> int:
         if self._is("prototypes", "polygon"):
             return 2
-        if self._is("loss", "logits"):
+        if self.loss == "logits":
             # Kasarla et al.: further dimensions would add to the norm and to nothing else.
-            return max(2, self.n_classes_ - 1)
-        return max(64, self.n_classes_)
+            return max(2, len(self.classes_) - 1)
+        return max(64, len(self.classes_))
 
-    def _make_criterion(self):
+    def _make_criterion(self) -> Criterion:
         if callable(self.loss):
             return Criterion(self.loss)
         smoothed = self.loss in ("cross_entropy", "logits")
@@ -287,13 +307,15 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
             **({"label_smoothing": self.label_smoothing} if smoothed else {}),
         )
 
-    def _expected_scale(self):
-        if self._is("loss", "logits"):
+    def _expected_scale(self) -> float:
+        if self.loss == "logits":
             return 1.0
-        trained = self._is("loss", "cross_entropy")
-        return self.module_.scale.item() if trained else separating_scale(self.n_classes_)
+        trained = self.loss == "cross_entropy"
+        return (
+            self.module_.log_scale.exp().item() if trained else separating_scale(len(self.classes_))
+        )
 
-    def _is(self, parameter, value):
+    def _is(self, parameter: str, value: str) -> bool:
         """Compare a parameter that may be an array with a string."""
         given = getattr(self, parameter)
         return isinstance(given, str) and given == value

@@ -1,15 +1,26 @@
 """Regression: a value is a place on the arc between two poles."""
 
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, ClassVar, Literal, Self
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import MultiOutputMixin, RegressorMixin
+from torch import Tensor, nn
 
 from ..nn import ARC_LOSSES, ProductModel
-from ..preprocessing import from_cosines, resolve_bounds, to_cosines
+from ..preprocessing import Values
 from ..training import Criterion
-from ._base import BaseSphereEstimator, Interval, Real, StrOptions, _fit_context
-from ._components import is_own_network, sized_backbone
-from ._input import check_samples
+from ._base import (
+    EMBEDDING_DIM,
+    BaseSphereEstimator,
+    Interval,
+    Real,
+    StrOptions,
+    _fit_context,
+)
 
 # Dimension of every target's sphere, chosen in docs/benchmarks/regression.
 _BLOCK_DIM = 8
@@ -162,8 +173,21 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
     True
     """
 
-    _parameter_constraints = {
+    embedding_dim: int | Literal["auto"]
+
+    _y_options: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
+
+    _network_parameters = (
+        *BaseSphereEstimator._network_parameters,
+        "bounds",
+        "bounds_margin",
+        "embedding_dim",
+        "loss",
+    )
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseSphereEstimator._parameter_constraints,
+        "embedding_dim": EMBEDDING_DIM,
         "bounds": [StrOptions({"minmax"}), "array-like"],
         "bounds_margin": [Interval(Real, 0, None, closed="left")],
         "loss": [StrOptions(set(ARC_LOSSES)), callable],
@@ -173,29 +197,29 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
     def __init__(
         self,
         *,
-        backbone="auto",
-        embedding_dim="auto",
-        bounds="minmax",
-        bounds_margin=0.0,
-        loss="squared",
-        quantile=0.5,
-        input_shape=None,
-        max_epochs=50,
-        batch_size=128,
-        optimizer="adamw",
-        lr=2e-3,
-        lr_schedule="one_cycle",
-        weight_decay=1e-2,
-        max_grad_norm=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=False,
+        backbone: Any = "auto",
+        embedding_dim: int | Literal["auto"] = "auto",
+        bounds: Any = "minmax",
+        bounds_margin: float = 0.0,
+        loss: str | Callable[..., Tensor] = "squared",
+        quantile: float = 0.5,
+        input_shape: tuple[int, ...] | None = None,
+        max_epochs: int = 50,
+        batch_size: int = 128,
+        optimizer: str | Callable[..., Any] = "adamw",
+        lr: float = 2e-3,
+        lr_schedule: str = "one_cycle",
+        weight_decay: float = 1e-2,
+        max_grad_norm: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        dtype: str = "float32",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
     ):
         self.backbone = backbone
         self.embedding_dim = embedding_dim
@@ -221,41 +245,10 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         self.random_state = random_state
         self.verbose = verbose
 
-    @property
-    def embedding_dim_(self):
-        """Width of the embedding, all spheres together."""
-        return self.prototypes_.size
+    bounds_ = property(attrgetter("target_encoder_.bounds_"), doc="Values at the poles.")
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images
-            Samples: numbers without gaps in an array, a data frame or a torch tensor;
-            images as the class documentation says.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Values to predict.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss. Where all rows fit into one batch, a row of
-            weight 2 is the same as two copies of it; a row of weight 0 is always left out.
-        X_val, y_val : array-like, default=None
-            Rows to judge the model by, instead of a part of `X`. Not trained on.
-
-        Returns
-        -------
-        self : estimator
-            The fitted estimator. A failing fit leaves it as it was.
-        """
-        with self._unchanged_on_error():
-            fresh = not (self.warm_start and hasattr(self, "net_"))
-            X, y = self._check_rows(X, y, reset=fresh)
-            self._fit_rows(X, y, sample_weight, (X_val, y_val), fresh=fresh)
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch at a constant learning rate.
 
         Parameters
@@ -273,80 +266,47 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         self : estimator
             The fitted estimator.
         """
-        with self._unchanged_on_error():
-            fresh = not hasattr(self, "net_")
-            X, y = self._check_rows(X, y, reset=fresh)
-            self._fit_rows(X, y, sample_weight, (None, None), fresh=fresh, partial=True)
-        return self
+        return self._learn(X, y, sample_weight, partial=True)
 
-    def predict(self, X):
-        """Value at the place of every sample on the arc.
+    def _make_target_encoder(self) -> Values:
+        return Values(self.bounds, self.bounds_margin, self.dtype)
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+    def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
+        width = None if self.embedding_dim == "auto" else self.embedding_dim
+        return self.backbone, width, len(self.bounds_) * _BLOCK_DIM
 
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets), float64
-            Values within ``bounds_``, in the shape of the `y` that was fitted.
-        """
-        y = from_cosines(self._infer(X, "cosines").astype(np.float64), self.bounds_)
-        return y if self._y_is_2d else y[:, 0]
+    def _make_placement(self) -> Callable[[int, int], Tensor]:
+        return self._place
 
-    def _check_rows(self, X, y, *, reset):
-        X, y = check_samples(self, X, y, reset=reset, multi_output=True, y_numeric=True)
-        return X, y.astype(np.float64, copy=False)
-
-    def _fit_rows(self, X, y, sample_weight, validation, *, fresh, partial=False):
-        weight = self._check_weight(sample_weight, X)
-        if fresh:
-            self._y_is_2d = y.ndim == 2
-            counted = y[weight > 0].reshape(np.count_nonzero(weight), -1)
-            self.bounds_ = resolve_bounds(self.bounds, self.bounds_margin, counted)
-        target = self._encode(y, "y")
-        validation = self._check_validation(*validation)
-        self._fit_network(X, target, weight, validation, fresh=fresh, partial=partial)
-
-    def _encode(self, y, name):
-        y = y.reshape(len(y), -1)
-        if y.shape[1] != len(self.bounds_):
-            raise ValueError(
-                f"{name} has {y.shape[1]} targets, but the fitted model has {len(self.bounds_)}; "
-                "set warm_start=False to start anew."
-            )
-        return to_cosines(y, self.bounds_).astype(self.dtype)
-
-    def _make_model(self, input_shape, seed):
-        n_targets, dim = len(self.bounds_), self.embedding_dim
-        if dim == "auto":
-            dim = None if is_own_network(self.backbone) else n_targets * _BLOCK_DIM
-        backbone, width = sized_backbone(self.backbone, input_shape, dim)
+    def _place(self, width: int, seed: int) -> Tensor:
+        """Return the upper pole of every target's sphere: its first axis."""
+        n_targets = len(self.bounds_)
         if width % n_targets or width < 2 * n_targets:
             raise ValueError(
                 f"embedding_dim must be a multiple of the number of targets, {n_targets}, and at "
                 f"least twice that, got {width}: every target has a sphere of its own, and in one "
                 "dimension a sphere is two points."
             )
-        return self._assemble(backbone, np.empty((n_targets, width // n_targets)))
+        return torch.eye(1, width // n_targets).repeat(n_targets, 1)
 
-    def _assemble(self, backbone, prototypes):
-        """Put the backbone below spheres with as many poles and columns as `prototypes`."""
+    def _assemble(
+        self, backbone: nn.Module, prototypes: Tensor, criterion: nn.Module
+    ) -> ProductModel:
         return ProductModel(backbone, *prototypes.shape)
 
-    def _make_criterion(self):
+    def _make_criterion(self) -> Criterion:
         if callable(self.loss):
             return Criterion(self.loss)
-        options = {"quantile": self.quantile} if self.loss == "quantile" else {}
-        return Criterion(ARC_LOSSES[self.loss], **options)
+        if self.loss == "quantile":
+            return Criterion(ARC_LOSSES[self.loss], quantile=self.quantile)
+        return Criterion(ARC_LOSSES[self.loss])
 
     @staticmethod
-    def _score_function(cosines, target, weight):
-        """R2, averaged over targets."""
+    def _score(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        """Return R2, averaged over targets."""
         weight = torch.ones(len(target)) if weight is None else weight
         weight = (weight / weight.sum()).to(target)[:, None]
-        residual = (weight * (target - cosines).square()).sum(dim=0)
+        residual = (weight * (target - logits).square()).sum(dim=0)
         spread = (weight * (target - (weight * target).sum(dim=0)).square()).sum(dim=0)
         # A target that does not vary counts as explained if it is met, as in scikit-learn.
         unexplained = torch.where(spread > 0, residual / spread, (residual > 0).to(residual))

@@ -1,6 +1,12 @@
 """Classification by a network whose every layer is spherical."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
 import torch
+from torch import Tensor, nn
 
 from ..nn import (
     ANGULAR_LOSSES,
@@ -16,11 +22,10 @@ from ._angular_components import (
     SPHERICAL_BACKBONES,
     describe_backbone,
     resolve_loss,
-    resolve_regularizer,
 )
 from ._base import HasMethods, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
-from ._components import is_own_network, resolve_prototypes, sized_backbone
+from ._components import resolve_prototypes
 
 
 class SphereNetClassifier(BaseSphereClassifier):
@@ -178,11 +183,10 @@ class SphereNetClassifier(BaseSphereClassifier):
     (3, 2)
     """
 
-    _parameter_constraints = {
-        name: constraint
-        for name, constraint in BaseSphereClassifier._parameter_constraints.items()
-        if name != "embedding_dim"
-    } | {
+    _network_parameters = (*BaseSphereClassifier._network_parameters, "k", "loss", "operator")
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseSphereClassifier._parameter_constraints,
         "backbone": [
             StrOptions({"auto", *SPHERICAL_BACKBONES}),
             HasMethods("build"),
@@ -199,30 +203,30 @@ class SphereNetClassifier(BaseSphereClassifier):
     def __init__(
         self,
         *,
-        backbone="auto",
-        operator="auto",
-        k="auto",
-        loss="w_softmax",
-        margin="auto",
-        regularizer=None,
-        input_shape=None,
-        max_epochs=50,
-        batch_size=128,
-        optimizer="adamw",
-        lr=2e-3,
-        lr_schedule="one_cycle",
-        weight_decay=1e-2,
-        max_grad_norm=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        class_weight=None,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        dtype="float32",
-        random_state=None,
-        verbose=False,
+        backbone: Any = "auto",
+        operator: str = "auto",
+        k: float | Literal["auto"] = "auto",
+        loss: str | AngularMarginLoss = "w_softmax",
+        margin: float | Literal["auto"] = "auto",
+        regularizer: str | Regularizer | None = None,
+        input_shape: tuple[int, ...] | None = None,
+        max_epochs: int = 50,
+        batch_size: int = 128,
+        optimizer: str | Callable[..., Any] = "adamw",
+        lr: float = 2e-3,
+        lr_schedule: str = "one_cycle",
+        weight_decay: float = 1e-2,
+        max_grad_norm: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: dict[Any, float] | str | None = None,
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        dtype: str = "float32",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
     ):
         self.backbone = backbone
         self.operator = operator
@@ -250,7 +254,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         self.verbose = verbose
 
     @classmethod
-    def parity(cls, **params):
+    def parity(cls, **params: Any) -> Self:
         """Make a classifier with the settings of the authors' program for CIFAR-10.
 
         Parameters
@@ -298,85 +302,41 @@ class SphereNetClassifier(BaseSphereClassifier):
         }
         return cls(**{**recipe, **params})
 
-    def decision_function(self, X):
-        """Logits of the classes, without margin and `scale_`.
+    def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
+        backbone, given = self.backbone, self._given_operator()
+        if isinstance(backbone, str) or given:
+            backbone = describe_backbone(backbone, input_shape, given)
+        default = max(256 if len(input_shape) == 3 else 64, len(self.classes_))
+        return backbone, None, default
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+    def _make_placement(self) -> Callable[[int, int], Tensor]:
+        return partial(resolve_prototypes, "auto", self.classes_)
 
-        Returns
-        -------
-        logits : ndarray of shape (n_samples, n_classes) or (n_samples,), float64
-            The loss's function g of the angle, in [-1, 1], which is the cosine in most
-            losses. Under "w_softmax", "a_softmax" and "ga_softmax" the norm of the
-            embedding multiplies it; under "softmax" the lengths of the class weights do,
-            too. For two classes half the difference of the two: positive means
-            ``classes_[1]``.
-        """
-        return super().decision_function(X)
-
-    def predict_proba(self, X):
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes), float64
-            ``softmax(scale_ * logits)``, with the logits of `decision_function`.
-        """
-        return super().predict_proba(X)
-
-    def _cosines_and_norm(self, X):
-        # One view for all that is predicted; the norm is already in it.
-        return self._infer(X, "logits").astype("float64"), 1.0
-
-    def _make_model(self, input_shape, seed):
-        described = self._described_backbone(input_shape)
-        dim = None if is_own_network(described) else self._default_dim(input_shape)
-        backbone, width = sized_backbone(described, input_shape, dim)
-        start = resolve_prototypes("auto", self.classes_, width, seed)
-        return self._assemble(backbone, start)
-
-    def _default_dim(self, input_shape):
-        return max(256 if len(input_shape) == 3 else 64, self.n_classes_)
-
-    def _described_backbone(self, input_shape):
-        return describe_backbone(self.backbone, input_shape, self._given_operator())
-
-    def _given_operator(self):
+    def _given_operator(self) -> dict[str, Any]:
         given = {"operator": self.operator, "k": self.k}
         return {name: value for name, value in given.items() if value != "auto"}
 
-    def _assemble(self, backbone, prototypes):
-        """Put backbone and class weights together as the loss wants them."""
-        loss = self._make_loss()
-        if loss is None:
+    def _assemble(
+        self, backbone: nn.Module, prototypes: Tensor, criterion: nn.Module
+    ) -> AngularModel:
+        if not isinstance(criterion, AngularCriterion):
             return AngularModel(backbone, prototypes, free_norm=True, free_prototypes=True)
-        free_norm = loss.scale == "norm"
+        loss = criterion.loss
         return AngularModel(
-            backbone, prototypes, free_norm=free_norm, operator=loss.operator, k=loss.k
+            backbone,
+            prototypes,
+            free_norm=loss.scale == "norm",
+            operator=loss.operator,
+            k=loss.k,
         )
 
-    def _make_net(self, model, seed):
-        regularizer = resolve_regularizer(self.regularizer, model)
-        return super()._make_net(model, seed).set_params(regularizer=regularizer)
-
-    def _make_criterion(self):
-        loss = self._make_loss()
+    def _make_criterion(self) -> Criterion | AngularCriterion:
+        loss = resolve_loss(self.loss, self.margin, self._given_operator())
         return Criterion(cross_entropy) if loss is None else AngularCriterion(loss)
 
-    def _make_loss(self):
-        return resolve_loss(self.loss, self.margin, self._given_operator())
-
-    def _expected_scale(self):
-        loss = self._make_loss()
-        if loss is None or loss.scale == "norm":
+    def _expected_scale(self) -> float:
+        criterion = self.net_.criterion_
+        if not isinstance(criterion, AngularCriterion) or criterion.loss.scale == "norm":
             return 1.0
         # Every operator is 1 at an angle of 0: what is left of the logit there is the scale.
-        return loss.logits(torch.ones(1, self.n_classes_)).max().item()
+        return criterion.loss.logits(torch.ones(1, self.n_classes_)).max().item()

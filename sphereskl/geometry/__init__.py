@@ -1,13 +1,8 @@
 """Pure functions on the unit sphere: maps, separation measures and placement of prototypes."""
 
-from ._arc import arc
-from ._assignment import assign_prototypes, assign_semantically
 from ._bounds import lower_bound
-from ._closed_form import orthonormal, orthoplex, polygon, simplex
 from ._placement import place_prototypes
-from ._ranking import place_ranked, rank_correlation, rank_loss, triplet_accuracy
 from ._report import PlacementReport, describe_placement
-from ._semantic import place_semantic, similarity_from_costs, similarity_from_vectors
 from ._separation import (
     alignment,
     closest_pair,
@@ -17,6 +12,25 @@ from ._separation import (
     uniformity,
 )
 from ._sphere import angle, cosines, exp_map, log_map, normalize, sample_uniform
+from ._threads import one_thread
+from .codes import (
+    arc,
+    orthonormal,
+    orthoplex,
+    polygon,
+    simplex,
+)
+from .meaning import (
+    assign_prototypes,
+    assign_semantically,
+    place_ranked,
+    place_semantic,
+    rank_correlation,
+    rank_loss,
+    similarity_from_costs,
+    similarity_from_vectors,
+    triplet_accuracy,
+)
 
 __all__ = [
     "PlacementReport",
@@ -35,6 +49,7 @@ __all__ = [
     "max_cosine",
     "min_angle",
     "normalize",
+    "one_thread",
     "orthonormal",
     "orthoplex",
     "place_prototypes",

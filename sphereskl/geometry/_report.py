@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ._bounds import lower_bound
 from ._separation import max_cosine, min_angle
-from ._structured import structured_codes
+from .codes import structured_codes
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,24 @@ def max_cosine(points: Tensor) -> float:
     return float((points[i] @ points[j]).detach())
 
 
+def max_cosines(sets: Tensor) -> Tensor:
+    """Cosine of the closest pair of each of several small sets.
+
+    Parameters
+    ----------
+    sets : Tensor of shape (n_sets, n_points, embedding_dim)
+        Unit rows; all their cosines are held at once.
+
+    Returns
+    -------
+    max_cosines : Tensor of shape (n_sets,)
+        As `max_cosine`, which holds one block of cosines at a time, would say of each.
+    """
+    gram = sets @ sets.mT
+    gram.diagonal(dim1=1, dim2=2).fill_(-2.0)
+    return gram.amax(dim=(1, 2))
+
+
 def min_angle(points: Tensor) -> float:
     """Angle of the closest pair: the separation of the set.
 

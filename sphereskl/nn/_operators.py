@@ -1,13 +1,20 @@
-"""Angular operators g: what a hyperspherical layer makes of an angle."""
+"""Angular operators g: what a hyperspherical layer or loss makes of an angle.
+
+The only place where g, its continuation beyond pi and its slopes are written down. All start
+from the arc ``a = pi / 2 - theta``, which is the arc sine of the cosine and in which every g is
+odd.
+"""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._config import check_count
+from ._checks import check_count
 
 OPERATORS = ("linear", "cosine", "sigmoid")
 K_MIN = 0.05
@@ -53,30 +60,95 @@ def angular(cosines: Tensor, operator: str, k: float | Tensor = 0.3) -> Tensor:
     >>> angular(torch.tensor([1.0, 0.5, 0.0]), "linear")
     tensor([1.0000, 0.3333, 0.0000])
     """
-    if operator == "cosine":
-        return cosines
-    arc = cast(Tensor, _GuardedArcSine.apply(cosines))
-    if operator == "linear":
-        return arc * (2 / math.pi)
+    return cosines if operator == "cosine" else angular_of_arc(guarded_arc(cosines), operator, k)
+
+
+def angular_of_arc(arc: Tensor, operator: str, k: float | Tensor = 0.3) -> Tensor:
+    """Apply g to arcs ``a = pi / 2 - theta``, in which every operator is odd: see `angular`."""
     if operator == "sigmoid":
         return torch.tanh(arc / (2 * k)) / _tanh(math.pi / (4 * k))
-    raise ValueError(f"operator must be one of {list(OPERATORS)}, got {operator!r}.")
+    if operator not in _OF_ARC:
+        raise ValueError(f"operator must be one of {list(OPERATORS)}, got {operator!r}.")
+    return _OF_ARC[operator](arc)
+
+
+# Those without a parameter.
+_OF_ARC: dict[str, Callable[[Tensor], Tensor]] = {
+    "cosine": torch.sin,
+    "linear": partial(torch.mul, other=2 / math.pi),
+}
+
+
+def unrolled_angular(theta: Tensor, operator: str = "cosine", k: float | Tensor = 0.3) -> Tensor:
+    """Angular operator, continued monotonically beyond pi.
+
+    Parameters
+    ----------
+    theta : Tensor of any shape
+        Angles of at least 0, in radians.
+    operator : {"cosine", "linear", "sigmoid"}, default="cosine"
+        The operator g on [0, pi], see `angular`.
+    k : float or Tensor, default=0.3
+        Softness of "sigmoid", positive; the others ignore it.
+
+    Returns
+    -------
+    g : Tensor of any shape
+        ``g(theta mod pi) - 2 floor(theta / pi)``: continuous, falling by 2 in every pi.
+
+    Notes
+    -----
+    A multiplicative margin m asks for g at angles up to m pi. For the cosine this is the
+    piecewise function of A-Softmax, ``(-1)^j cos(theta) - 2 j`` on [j pi, (j + 1) pi], and
+    for the linear operator it is ``1 - 2 theta / pi``. The sigmoid saturates beyond pi
+    without it: with k = 0.3 and m = 4 its gradient at 1.6 would be 1e-6.
+
+    References
+    ----------
+    .. [1] Liu et al. (2017), "SphereFace: Deep Hypersphere Embedding for Face
+       Recognition", CVPR, equation 7.
+    .. [2] Liu et al. (2017), "Deep Hyperspherical Learning", NeurIPS, for the operators.
+
+    Examples
+    --------
+    >>> import math, torch
+    >>> from sphereskl.nn import unrolled_angular
+    >>> unrolled_angular(torch.tensor([0.0, 1.0, 2.0, 3.0]) * math.pi)
+    tensor([ 1., -1., -3., -5.])
+    """
+    turns = torch.floor(theta.detach() / math.pi)
+    # By way of the arc, not of asin(cos(theta)): digits and gradient would be lost at each
+    # multiple of pi.
+    arc = math.pi / 2 - (theta - math.pi * turns)
+    g = _OF_ARC[operator](arc) if operator in _OF_ARC else angular_of_arc(arc, operator, k)
+    return g - 2 * turns
 
 
 def angular_slope(cosines: Tensor, operator: str, k: float | Tensor = 0.3) -> Tensor:
-    """Differentiate `angular` with respect to the cosines, with the same guard."""
+    """Differentiate `angular` with respect to the cosines, with the same guard.
+
+    By the chain rule dg/dc = (dg/da) (da/dc), with the arc a = asin(c).
+    """
+    # da/dc = 1 / sqrt(1 - c^2)
     slope = _arc_slope(cosines)
     if operator == "linear":
+        # dg/da = 2 / pi
         return slope.mul_(2 / math.pi)
+    # dg/da = (1 - t^2) / (2 k tanh(pi / 4k)) with t = tanh(a / 2k)
     t = torch.tanh(cosines.clamp(-1, 1).asin_().div_(2 * k))
-    # (1 - t^2) / (2 k tanh(pi / 4k)) / sqrt(1 - c^2)
     return torch.ops.aten.tanh_backward(slope, t).div_(2 * k * _tanh(math.pi / (4 * k)))
 
 
 def sigmoid_slope_in_k(cosines: Tensor, k: float | Tensor) -> Tensor:
-    """Differentiate the sigmoid operator with respect to k; 0 at theta = 0 and pi."""
+    """Differentiate the sigmoid operator with respect to k; 0 at theta = 0 and pi.
+
+    The operator is t / e with t = tanh(a / 2k) and e = tanh(pi / 4k), so that
+    dg/dk = (dt/dk) / e - t (de/dk) / e^2.
+    """
     arc, end = cosines.clamp(-1, 1).asin_(), _tanh(math.pi / (4 * k))
     t = torch.tanh(arc / (2 * k))
+    # dt/dk = -(1 - t^2) a / (2 k^2) and de/dk = -(1 - e^2) pi / (4 k^2). At a = pi / 2, t = e:
+    # the two terms cancel, since g is 1 there for every k.
     pinned = (1 - end * end) * math.pi / (4 * k * k * end * end)
     return t * pinned - (1 - t * t) * arc / (2 * k * k * end)
 
@@ -100,7 +172,12 @@ class _GuardedArcSine(torch.autograd.Function):
         return grad * _arc_slope(cosines)
 
 
+# The arc pi / 2 - theta of cosines.
+guarded_arc = cast(Callable[[Tensor], Tensor], _GuardedArcSine.apply)
+
+
 def _arc_slope(cosines: Tensor) -> Tensor:
+    # 1 / sqrt(1 - c^2), as (1 - c)(1 + c): the square would round away what is left near 1.
     # Not left to the clamp of the forward pass: its gradient at the bound is 1 in some
     # versions of torch, and 1 / sqrt(0) with it. Below eps, 1 - c^2 is rounding.
     gap = (1 - cosines) * (1 + cosines)

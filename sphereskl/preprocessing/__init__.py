@@ -1,13 +1,25 @@
-"""What users bring, turned into tensors."""
+"""What users bring, turned into tensors: encoders of samples and encoders of targets."""
 
 from ._images import ImageEncoder, channels_last, infer_sample_shape
-from ._paired_targets import is_known, join_targets, split_targets, targets_form
-from ._poles import from_cosines, resolve_bounds, to_cosines
+from ._labels import Labels
+from ._labels_and_values import (
+    LabelsAndValues,
+    is_known,
+    join_targets,
+    split_targets,
+    targets_form,
+)
+from ._ordered_labels import OrderedLabels
 from ._tables import TableEncoder
+from ._values import Values, from_cosines, resolve_bounds, to_cosines
 
 __all__ = [
     "ImageEncoder",
+    "Labels",
+    "LabelsAndValues",
+    "OrderedLabels",
     "TableEncoder",
+    "Values",
     "channels_last",
     "from_cosines",
     "infer_sample_shape",

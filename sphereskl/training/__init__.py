@@ -1,17 +1,20 @@
 """Training of embedding models through skorch: the only place that imports it."""
 
+from ..geometry import one_thread
 from ._criterion import AngularCriterion, Criterion
 from ._data import ShuffledBatches, TensorData
+from ._devices import resolve_device
+from ._fit import fit_net
 from ._hold_out import hold_out, row_keys
 from ._inference import infer
-from ._interrupt import called_from_prompt
+from ._interrupt import called_from_prompt, settle_interruption
 from ._net import EmbeddingNet, StopTraining
 from ._optimizers import OPTIMIZERS, make_optimizer
 from ._progress import ProgressBar
 from ._reassignment import ReassignPrototypes
+from ._rollback import unchanged_on_error
 from ._schedules import SCHEDULES, make_schedule
 from ._seed import seeded
-from ._threads import one_thread
 
 __all__ = [
     "OPTIMIZERS",
@@ -25,11 +28,15 @@ __all__ = [
     "StopTraining",
     "TensorData",
     "called_from_prompt",
+    "fit_net",
     "hold_out",
     "infer",
     "make_optimizer",
     "make_schedule",
     "one_thread",
+    "resolve_device",
     "row_keys",
     "seeded",
+    "settle_interruption",
+    "unchanged_on_error",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..nn import AngularMarginLoss, AngularModel
+from ..nn import AngularMarginLoss, EmbeddingModel
 
 
 class Criterion(nn.Module):
@@ -14,7 +14,7 @@ class Criterion(nn.Module):
     Parameters
     ----------
     loss : callable
-        ``loss(projections, target, weight, **options)``, a scalar tensor.
+        ``loss(logits, target, weight, **options)``, a scalar tensor.
     uses_scale : bool, default=False
         Whether `loss` takes the model's ``scale`` as well.
     **options
@@ -26,14 +26,17 @@ class Criterion(nn.Module):
         self.loss, self.uses_scale, self.options = loss, uses_scale, options
 
     def forward(
-        self, projections: Tensor, target: Tensor, weight: Tensor | None, model: nn.Module
+        self, outputs: Tensor, target: Tensor, weight: Tensor | None, model: EmbeddingModel
     ) -> Tensor:
         """Return the loss; the scale is read from `model` when the loss uses one."""
-        scale = {"scale": model.scale} if self.uses_scale else {}
-        return self.loss(projections, target, weight, **scale, **self.options)
+        if not self.uses_scale:
+            return self.loss(outputs, target, weight, **self.options)
+        scale = model.log_scale.exp()
+        return self.loss(outputs, target, weight, scale=scale, **self.options)
 
-    def advance(self) -> None:
-        """Hear that the optimiser took a step; a plain loss does not change over them."""
+    def logits(self, outputs: Tensor) -> Tensor:
+        """Return what predictions are made of: what the model returned."""
+        return outputs
 
 
 class AngularCriterion(nn.Module):
@@ -50,11 +53,18 @@ class AngularCriterion(nn.Module):
         self.loss = loss
 
     def forward(
-        self, projections: Tensor, target: Tensor, weight: Tensor | None, model: AngularModel
+        self, outputs: Tensor, target: Tensor, weight: Tensor | None, model: EmbeddingModel
     ) -> Tensor:
-        """Return the loss, of the cosines and norms that `model` put together."""
-        cosines, norm = model.split(projections)
-        return self.loss(cosines, target, weight, norm)
+        """Return the loss of cosines, beside which the norm stands if the loss scales by it."""
+        if self.loss.scale != "norm":
+            return self.loss(outputs, target, weight)
+        return self.loss(outputs[:, :-1], target, weight, outputs[:, -1])
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        """Return logits without the margin, in the order of the model's."""
+        if self.loss.scale != "norm":
+            return self.loss.logits(outputs)
+        return self.loss.logits(outputs[:, :-1], outputs[:, -1])
 
     def advance(self) -> None:
         """Count a step of the optimiser, which moves the annealing of the margin on."""

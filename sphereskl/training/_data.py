@@ -1,6 +1,7 @@
 """Whole tensors on the training device, and batches cut from them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -40,6 +41,7 @@ class TensorData(NamedTuple):
         )
 
 
+@dataclass
 class ShuffledBatches:
     """Random batches of a whole tensor, without row-by-row collation.
 
@@ -54,16 +56,17 @@ class ShuffledBatches:
         Source of the order, on the CPU. A single batch is not shuffled.
     """
 
-    def __init__(self, data: TensorData, batch_size: int, generator: torch.Generator):
-        self.data, self.batch_size, self.generator = data, batch_size, generator
+    data: TensorData
+    batch_size: int
+    generator: torch.Generator
 
     def __len__(self) -> int:
         return -(-len(self.data.X) // self.batch_size)
 
     def __iter__(self) -> Iterator[TensorData]:
-        if len(self) == 1:
-            yield self.data
-            return
+        return iter([self.data]) if len(self) == 1 else self._shuffled()
+
+    def _shuffled(self) -> Iterator[TensorData]:
         order = torch.randperm(len(self.data.X), generator=self.generator)
         batches = order.to(self.data.X.device).tensor_split(len(self))
         for start in range(0, len(batches), _BATCHES_AT_ONCE):

@@ -38,7 +38,9 @@ def row_keys(X: np.ndarray, seed: int) -> np.ndarray:
     return np.frombuffer(b"".join(digests), dtype=np.uint64)
 
 
-def hold_out(keys: np.ndarray, target: np.ndarray, fraction: float) -> np.ndarray:
+def hold_out(
+    keys: np.ndarray, target: np.ndarray, fraction: float, *, at_least: int = 0
+) -> np.ndarray:
     """Choose a stratified share of the distinct rows.
 
     Copies of a row with the same target stay together: none is trained on while another
@@ -52,6 +54,8 @@ def hold_out(keys: np.ndarray, target: np.ndarray, fraction: float) -> np.ndarra
         Strata, int64.
     fraction : float
         Share of the distinct rows to hold out, in [0, 1).
+    at_least : int, default=0
+        Distinct rows below which none is held out: they would say too little.
 
     Returns
     -------
@@ -75,4 +79,6 @@ def hold_out(keys: np.ndarray, target: np.ndarray, fraction: float) -> np.ndarra
     kept = np.bincount(stratum, weights=~chosen)
     first = np.flatnonzero(np.diff(stratum, prepend=-1))
     chosen[first[kept[stratum[first]] == 0]] = False
-    return chosen[copies_of.reshape(-1)]
+    held_out = chosen[copies_of.reshape(-1)]
+    enough = len(np.unique(keys[held_out])) >= at_least
+    return held_out if enough else np.zeros_like(held_out)

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from ._threads import one_thread
+from ..geometry import one_thread
 
 # Matrix products pick their kernel by the number of rows, and kernels differ in the last
 # bits: padding to a multiple of this keeps a row's result the same in any batch. Below 192
@@ -44,15 +44,14 @@ def infer(
         On the CPU.
     """
     device = torch.device(device)
-    on_cpu = device.type == "cpu"
+    n_threads = torch.get_num_threads() if device.type == "cpu" else 1
 
     def compute(chunk: Tensor) -> Tensor:
-        with one_thread() if on_cpu else nullcontext(), torch.inference_mode():
+        with one_thread() if n_threads > 1 else nullcontext(), torch.inference_mode():
             return view(chunk.to(device)).cpu()
 
     multiple = _ROW_MULTIPLE.get(X.dtype, _DEFAULT_MULTIPLE)
     padded = torch.cat([X, X.new_zeros((-len(X) % multiple, *X.shape[1:]))])
-    n_threads = torch.get_num_threads() if on_cpu else 1
     rows_each = min(chunk_size // multiple, -(-len(padded) // multiple // n_threads))
     chunks = padded.split(max(1, rows_each) * multiple)
     if n_threads == 1 or len(chunks) == 1:

@@ -1,6 +1,7 @@
 """Who pressed Ctrl-C, and what they meant by it."""
 
 import sys
+import warnings
 
 # What may stand between a prompt and the training of one estimator.
 _PASSES_THROUGH = (
@@ -33,3 +34,24 @@ def called_from_prompt() -> bool:
             return False
         frame = frame.f_back
     return False
+
+
+def settle_interruption(n_epochs: int) -> None:
+    """Do what Ctrl-C during training asked for, once the best model so far is complete.
+
+    Parameters
+    ----------
+    n_epochs : int
+        How many epochs the training had finished.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Unless one fit was asked for at a prompt, where a warning says what was kept.
+    """
+    if not called_from_prompt():
+        raise KeyboardInterrupt
+    warnings.warn(
+        f"Training was interrupted after {n_epochs} epochs; the best model so far is kept.",
+        stacklevel=3,
+    )

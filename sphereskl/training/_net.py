@@ -1,7 +1,7 @@
 """The skorch net that trains embedding models, with a hot path of its own."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any, Self
 
@@ -50,8 +50,7 @@ class EmbeddingNet(NeuralNet):
         ``regularizer(model)``, a scalar that is added to what is minimised; ``train_loss``
         goes without it, and ``train_penalty`` is its mean over an epoch's steps.
     score : callable, default=None
-        ``score(outputs, target, weight)``, a scalar to record for validation rows; outputs
-        are what the model reads off its projections.
+        ``score(logits, target, weight)``, a scalar to record for validation rows.
     seed : int, default=0
         Of the order in which rows are visited.
     **kwargs
@@ -68,7 +67,7 @@ class EmbeddingNet(NeuralNet):
     # Only seen by type checkers: skorch sets these when it initialises.
     module_: EmbeddingModel
     criterion_: Criterion | AngularCriterion
-    optimizer_: torch.optim.Optimizer
+    optimizer_: Any
 
     def __init__(
         self,
@@ -91,12 +90,37 @@ class EmbeddingNet(NeuralNet):
         self.score = score
         self.seed = seed
         # Skorch's annotations, read off its defaults, are narrower than what it accepts.
-        options: dict[str, Any] = {"optimizer": optimizer, "train_split": None, **kwargs}
-        super().__init__(module, criterion, **options)
+        options: dict[str, Any] = {"optimizer": optimizer, "train_split": None, "verbose": 0}
+        super().__init__(module, criterion, **{**options, **kwargs})
 
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer())]
+
+    def reconfigure(self, criterion: Criterion | AngularCriterion, **options: Any) -> Self:
+        """Take options that changed since the last training; the model stays as it is.
+
+        Parameters
+        ----------
+        criterion : Criterion
+            The loss; it goes on where the last one was.
+        **options
+            Of the constructor, the device among them. Another optimiser, decay or device starts
+            without momentum.
+
+        Returns
+        -------
+        self : EmbeddingNet
+            The net.
+        """
+        criterion.load_state_dict(self.criterion_.state_dict(), strict=False)
+        self.criterion = self.criterion_ = criterion.to(options["device"])
+        self.module_.to(options["device"])
+        bound_to = ("optimizer", "weight_decay", "device")
+        if any(getattr(self, name) != options[name] for name in bound_to):
+            self.optimizer_ = None
+        vars(self).update(options)
+        return self
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> Self:
         self.optimizer_ = make_optimizer(
@@ -133,7 +157,7 @@ class EmbeddingNet(NeuralNet):
         return self.predict_proba(X).argmax(axis=1)
 
     def _get_predict_nonlinearity(self) -> Callable[[Tensor], Tensor]:
-        return self.module_.read
+        return self.criterion_.logits
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call a method of every callback."""
@@ -149,7 +173,8 @@ class EmbeddingNet(NeuralNet):
         if not hasattr(self, "generator_"):
             self.generator_ = torch.Generator().manual_seed(self.seed)
         epochs = self.max_epochs if epochs is None else epochs
-        batches = ShuffledBatches(X, self.batch_size, self.generator_)
+        is_single = len(X.X) <= self.batch_size
+        batches = [X] if is_single else ShuffledBatches(X, self.batch_size, self.generator_)
         self.scheduler_ = make_schedule(
             self.schedule, self.optimizer_, self.lr, epochs * len(batches)
         )
@@ -163,7 +188,7 @@ class EmbeddingNet(NeuralNet):
             self.notify("on_epoch_end", **data)
         return self
 
-    def _train_epoch(self, batches: ShuffledBatches) -> None:
+    def _train_epoch(self, batches: Iterable[TensorData]) -> None:
         self.module_.train()
         heard = self._is_heard()
         parameters = [p for group in self.optimizer_.param_groups for p in group["params"]]
@@ -187,10 +212,10 @@ class EmbeddingNet(NeuralNet):
     def _step(
         self, batch: TensorData, on_gradients: Callable[[], None] | None = None
     ) -> tuple[list[Tensor], Tensor]:
-        """Take a step; return [loss] or [loss, penalty], and the projections."""
+        """Take a step; return [loss] or [loss, penalty], and the outputs."""
         with nullcontext() if batch.rows is None else row_identity(batch.rows):
-            projections = self.module_(batch.X)
-        loss = self.criterion_(projections, batch.target, batch.weight, self.module_)
+            outputs = self.module_(batch.X)
+        loss = self.criterion_(outputs, batch.target, batch.weight, self.module_)
         values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
         sum(values[1:], loss).backward()
         if self.max_grad_norm is not None:
@@ -198,38 +223,39 @@ class EmbeddingNet(NeuralNet):
         if on_gradients is not None:
             on_gradients()
         self.optimizer_.step()
-        self.criterion_.advance()
+        if isinstance(self.criterion_, AngularCriterion):
+            self.criterion_.advance()
         if self.scheduler_ is not None:
             self.scheduler_.step()
-        return [value.detach() for value in values], projections
+        return [value.detach() for value in values], outputs
 
     def _heard_step(self, batch: TensorData) -> list[Tensor]:
         """Take a step and tell the callbacks, at the price of a synchronisation a batch."""
         told: dict[str, Any] = {"batch": (batch.X, batch.target), "training": True}
         self.notify("on_batch_begin", **told)
         parameters = list(self.module_.named_parameters())
-        values, projections = self._step(
+        values, outputs = self._step(
             batch, lambda: self.notify("on_grad_computed", named_parameters=parameters, **told)
         )
         self.history.record_batch("train_loss", values[0].item())
         self.history.record_batch("train_batch_size", len(batch.X))
-        self.notify("on_batch_end", loss=values[0], y_pred=projections.detach(), **told)
+        self.notify("on_batch_end", loss=values[0], y_pred=outputs.detach(), **told)
         return values
 
     def _validate(self, data: TensorData) -> None:
         self.module_.eval()
-        projections = infer(self.module_, data.X, device=self.device)
-        projections = projections.to(data.target.device)
+        outputs = infer(self.module_, data.X, device=self.device)
+        outputs = outputs.to(data.target.device)
         with torch.inference_mode():
-            loss = self.criterion_(projections, data.target, data.weight, self.module_)
+            loss = self.criterion_(outputs, data.target, data.weight, self.module_)
             self._record_loss("valid_loss", loss.item())
             if self.score is not None:
-                score = self.score(self.module_.read(projections), data.target, data.weight)
+                score = self.score(self.criterion_.logits(outputs), data.target, data.weight)
                 self.history.record("valid_score", score.item())
         if self._is_heard():
             told: dict[str, Any] = {"batch": (data.X, data.target), "training": False}
             self.notify("on_batch_begin", **told)
-            self.notify("on_batch_end", loss=loss, y_pred=projections, **told)
+            self.notify("on_batch_end", loss=loss, y_pred=outputs, **told)
 
     def _record_loss(self, name: str, value: float) -> None:
         if not math.isfinite(value):

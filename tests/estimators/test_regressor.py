@@ -51,7 +51,9 @@ def test_a_negative_factor_swaps_the_poles(diabetes):
     params = {"dtype": "float64", "max_epochs": 1, "batch_size": len(X)}
     up, down = quick(**params).fit(X, y), quick(**params).fit(X, -y)
     assert up.bounds_.tolist() == (-down.bounds_[:, ::-1]).tolist()
-    np.testing.assert_allclose(up._encode(y, "y"), -down._encode(-y, "y"), atol=1e-14)
+    np.testing.assert_allclose(
+        up.target_encoder_.encode(y), -down.target_encoder_.encode(-y), atol=1e-14
+    )
 
 
 @pytest.mark.parametrize("bounds", ["minmax", (0.0, 400.0)])
@@ -184,10 +186,10 @@ def test_validation_score_is_r2(diabetes):
     rng = np.random.default_rng(0)
     target, found = rng.normal(size=(2, 30, 2))
     weight = rng.uniform(size=30)
-    score = HypersphericalRegressor._score_function(*map(torch.from_numpy, (found, target, weight)))
+    score = HypersphericalRegressor._score(*map(torch.from_numpy, (found, target, weight)))
     assert score.item() == pytest.approx(r2_score(target, found, sample_weight=weight))
     constant = torch.ones(4, 1)
-    assert HypersphericalRegressor._score_function(constant, constant, None).item() == 1
+    assert HypersphericalRegressor._score(constant, constant, None).item() == 1
 
 
 def test_partial_fit_goes_on_within_its_bounds(diabetes):

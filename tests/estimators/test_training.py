@@ -20,24 +20,25 @@ from skorch.callbacks import (
 )
 
 from sphereskl import HypersphericalPrototypeClassifier
+from sphereskl.estimators import _learning
 from sphereskl.nn import squared_cosine
 
 
 def spy_on_training(monkeypatch):
     """Record the rows that are trained on and those that judge."""
     seen = {}
-    train = HypersphericalPrototypeClassifier._train
+    train = _learning.fit_net
     calibrate = HypersphericalPrototypeClassifier._calibrate
 
-    def watch_train(self, net, data, valid, **options):
+    def watch_train(net, data, valid, **options):
         seen["train"], seen["watched"] = data, valid
-        train(self, net, data, valid, **options)
+        return train(net, data, valid, **options)
 
     def watch_calibrate(self, data, n_distinct):
         seen["calibration"] = data
         calibrate(self, data, n_distinct)
 
-    monkeypatch.setattr(HypersphericalPrototypeClassifier, "_train", watch_train)
+    monkeypatch.setattr(_learning, "fit_net", watch_train)
     monkeypatch.setattr(HypersphericalPrototypeClassifier, "_calibrate", watch_calibrate)
     return seen
 

@@ -114,18 +114,6 @@ def test_report_falls_back_to_the_bound():
     assert math.cos(report.min_angle) == pytest.approx(report.max_cosine)
 
 
-def test_cache_returns_the_stored_placement(tmp_path):
-    arguments = {"effort": "fast", "random_state": 0, "memory": str(tmp_path)}
-    first = place_prototypes(9, 3, **arguments)
-    assert list(tmp_path.rglob("output.pkl"))
-    assert torch.equal(place_prototypes(9, 3, **arguments), first)
-
-
-def test_results_without_a_seed_are_not_cached(tmp_path):
-    place_prototypes(5, 3, method="random", memory=str(tmp_path))
-    assert not list(tmp_path.rglob("output.pkl"))
-
-
 @pytest.mark.parametrize(("verbose", "bars"), [(0, False), (1, True)])
 def test_progress_is_shown_on_request(verbose, bars, capsys):
     place_prototypes(9, 3, effort="fast", random_state=0, verbose=verbose)

@@ -64,7 +64,7 @@ def test_double_precision_does_not_depend_on_the_batch_either(n_features):
     assert all(torch.equal(infer(model, X[:n]), whole[:n]) for n in (1, 5, 33, 64, 100, 600))
 
 
-@pytest.mark.parametrize("view", ["forward", "embed", "cosines", "cosines_and_norm"])
+@pytest.mark.parametrize("view", ["forward", "embed", "logits"])
 def test_views_agree_with_the_model(view):
     model, X = _model(MLP(), (20,)), _rows(50, (20,))
     view = getattr(model, view)

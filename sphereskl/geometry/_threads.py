@@ -1,0 +1,47 @@
+"""Arithmetic that does not depend on how many cores there are."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+_here = threading.local()
+_threads_outside = torch.get_num_threads()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let the calling thread compute on one core for a block.
+
+    How torch splits a product or a convolution among threads shows in the last bits. On one
+    thread a fit or a search is the same in a notebook and in the worker of a grid search, and
+    small problems are no slower. Searches over parameters and `sphereskl.training.infer` use the
+    other cores.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.geometry import one_thread
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
+    global _threads_outside
+    if getattr(_here, "is_inside", False):
+        yield
+        return
+    # Torch keeps the number for the calling thread and for threads to come. Asking first
+    # makes a new thread take over the latter now, not in the middle of the block. What it says
+    # holds outside, unless it is a 1 that is not the main thread's: such a thread may have begun
+    # while another one was in its block.
+    n_threads = torch.get_num_threads()
+    if n_threads > 1 or threading.current_thread() is threading.main_thread():
+        _threads_outside = n_threads
+    torch.set_num_threads(1)
+    _here.is_inside = True
+    try:
+        yield
+    finally:
+        torch.set_num_threads(_threads_outside)
+        _here.is_inside = False

@@ -1,0 +1,6 @@
+"""The search engine: symmetric starts, annealing, screening, tightening."""
+
+from ._separated import search_separated
+from ._uniform import search_uniform
+
+__all__ = ["search_separated", "search_uniform"]

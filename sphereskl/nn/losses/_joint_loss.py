@@ -1,0 +1,71 @@
+"""The loss of a class and a value, learned at once."""
+
+from typing import Any
+
+from torch import Tensor
+
+from ._class_losses import LOSSES
+from ._value_losses import gaussian
+
+
+def joint_loss(
+    cosines: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    class_loss: str = "cross_entropy",
+    task_weight: float = 0.5,
+    **options: Any,
+) -> Tensor:
+    """Sum of the loss of the class and the loss of the value.
+
+    Parameters
+    ----------
+    cosines : Tensor of shape (n_samples, 1 + n_prototypes)
+        Cosine with the upper pole, then those with the prototypes.
+    target : Tensor of shape (n_samples, 2)
+        Row number of the prototype, -1 if missing, and the cosine asked for, NaN if
+        missing.
+    weight : Tensor of shape (n_samples,), default=None
+        Row weights; ``None`` stands for ones.
+    class_loss : {"cross_entropy", "squared_cosine", "cosine"}, default="cross_entropy"
+        Loss of the class.
+    task_weight : float, default=0.5
+        Weight w of the class, in [0, 1].
+    **options
+        Of the class's loss: `scale`, `label_smoothing`.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        ``w * class loss + (1 - w) * gaussian``, each over the rows where its target is there.
+
+    Notes
+    -----
+    Deviation from Mettes et al., who add squared differences: those are of the order of 1 when
+    training begins and of 0.001 when it ends, so that no weight is right for both. As
+    likelihoods, cross-entropy and `gaussian` have one unit and keep their proportion.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import joint_loss
+    >>> cosines, target = torch.tensor([[0.5, 1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    >>> joint_loss(cosines, target, class_loss="cosine")
+    tensor(-0.3465)
+    """
+    code, value = target[:, 0].long(), target[:, 1:]
+    return task_weight * LOSSES[class_loss](
+        cosines[:, 1:], code.clamp_min(0), _present(code >= 0, weight, cosines), **options
+    ) + (1 - task_weight) * gaussian(
+        cosines[:, :1],
+        value.nan_to_num(nan=0.0),
+        _present(~value[:, 0].isnan(), weight, cosines),
+    )
+
+
+def _present(present: Tensor, weight: Tensor | None, like: Tensor) -> Tensor:
+    """Weights under which a mean over all rows is a mean over those that are present."""
+    share = present.to(like)
+    share = share * (len(share) / share.sum().clamp_min(1))
+    return share if weight is None else share * weight

@@ -1,0 +1,8 @@
+"""Models: a backbone, the sphere, and the prototypes on it."""
+
+from ._angular_model import AngularModel
+from ._embedding_model import EmbeddingModel
+from ._joint_model import JointModel
+from ._product_model import ProductModel
+
+__all__ = ["AngularModel", "EmbeddingModel", "JointModel", "ProductModel"]

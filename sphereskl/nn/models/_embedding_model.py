@@ -1,0 +1,112 @@
+"""A backbone, its projection onto the sphere, and the prototypes on it."""
+
+import math
+from operator import attrgetter
+
+import torch
+from torch import Tensor, nn
+
+from ...geometry import cosines, normalize
+
+
+class EmbeddingModel(nn.Module):
+    """Backbone whose normalised output is compared with prototypes.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        Maps a batch to (n_samples, embedding_dim).
+    prototypes : Tensor of shape (n_prototypes, embedding_dim)
+        Directions of the classes; rows are normalised.
+    learn_prototypes : bool, default=False
+        Whether the prototypes are a parameter that learns (normalised on use) or a fixed
+        buffer.
+    scale : float, default=1.0
+        Positive multiplier of the cosines for losses that use one.
+    learn_scale : bool, default=False
+        Whether the scale learns. Its logarithm is the parameter, so that the scale stays
+        positive and its steps are relative.
+    free_norm : bool, default=False
+        Whether the norm of the backbone's output counts in the logits (Kasarla et al. 2022).
+
+    Raises
+    ------
+    ValueError
+        If `scale` is not positive and finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import EmbeddingModel
+    >>> model = EmbeddingModel(torch.nn.Identity(), torch.eye(2))
+    >>> model.logits(torch.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    >>> model.embedding_dim, model.device
+    (2, device(type='cpu'))
+    """
+
+    _prototypes: Tensor
+    log_scale: Tensor
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        prototypes: Tensor,
+        *,
+        learn_prototypes: bool = False,
+        scale: float = 1.0,
+        learn_scale: bool = False,
+        free_norm: bool = False,
+    ):
+        super().__init__()
+        if not 0 < scale < math.inf:
+            raise ValueError(f"scale must be positive and finite, got {scale}.")
+        self.backbone = backbone
+        self.learn_prototypes = learn_prototypes
+        self.free_norm = free_norm
+        log_scale = torch.tensor(math.log(scale), dtype=prototypes.dtype)
+        for name, value, learns in (
+            ("_prototypes", normalize(prototypes).clone(), learn_prototypes),
+            ("log_scale", log_scale, learn_scale),
+        ):
+            if learns:
+                self.register_parameter(name, nn.Parameter(value))
+            else:
+                self.register_buffer(name, value)
+
+    # Read in C: every call of an estimator asks for them.
+    device = property(attrgetter("log_scale.device"), doc="Where the model is.")
+
+    @property
+    def embedding_dim(self) -> int:
+        """Width of the embedding."""
+        return self._prototypes.shape[1]
+
+    @property
+    def prototypes(self) -> Tensor:
+        """Unit rows, (n_prototypes, embedding_dim)."""
+        return normalize(self._prototypes) if self.learn_prototypes else self._prototypes
+
+    @property
+    def scale(self) -> Tensor:
+        """Positive multiplier of the cosines, a scalar."""
+        return self.log_scale.exp()
+
+    def embed(self, X: Tensor) -> Tensor:
+        """Return unit embeddings, (n_samples, embedding_dim)."""
+        return normalize(self.backbone(X))
+
+    def logits(self, X: Tensor) -> Tensor:
+        """Return what predictions are made of, (n_samples, n_prototypes).
+
+        Cosines with the prototypes; with `free_norm`, inner products of outputs that were not
+        normalised.
+        """
+        prototypes = normalize(self._prototypes) if self.learn_prototypes else self._prototypes
+        if self.free_norm:
+            return self.backbone(X) @ prototypes.T
+        return cosines(normalize(self.backbone(X)), prototypes)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return what the loss sees: the logits."""
+        return self.logits(X)

@@ -1,0 +1,21 @@
+"""Networks below the sphere, as configurations that a search can tune."""
+
+from ._config import BackboneConfig
+from ._conv_net import ConvNet
+from ._mlp import MLP
+from ._sphere_cnn import SphereCNN
+from ._sphere_googlenet import SphereGoogLeNet
+from ._sphere_mlp import SphereMLP
+from ._sphere_resnet import SphereResNet
+from ._sphere_vgg import SphereVGG
+
+__all__ = [
+    "MLP",
+    "BackboneConfig",
+    "ConvNet",
+    "SphereCNN",
+    "SphereGoogLeNet",
+    "SphereMLP",
+    "SphereResNet",
+    "SphereVGG",
+]

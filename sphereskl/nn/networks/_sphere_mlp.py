@@ -1,0 +1,78 @@
+"""Hyperspherical multilayer perceptron: the backbone of spherical layers for tables."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from torch import nn
+
+from .._checks import check_widths
+from ._sphere_blocks import LayerFactory, SphericalConfig
+
+
+@dataclass
+class SphereMLP(SphericalConfig):
+    """Configuration of a hyperspherical multilayer perceptron.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(256, 256)
+        Widths of the hidden layers.
+    lift : bool, default=True
+        Whether a constant 1 is appended to rows before the first layer, so that their length
+        counts. Without it, rows ``x`` and ``2 x`` are the same to the network, and two
+        concentric rings cannot be told apart.
+    operator : {"linear", "cosine", "sigmoid"}, default="sigmoid"
+        What layers make of an angle, see `angular`.
+    k : float, default=0.3
+        Softness of "sigmoid", positive; where it starts if it learns.
+    learn_k : {"channel", "layer", "network"} or None, default=None
+        Whether k learns: one for each unit, each layer, the network, or not at all.
+    norm : {"batch", "sphere", "both"} or None, default="sphere"
+        What stands between a hidden layer and its activation: batch normalisation,
+        `SphereNorm`, both, or nothing. "batch" makes training depend on how rows fall into
+        batches, so that row weights no longer equal repetition.
+    activation : {"relu", "gelu", "silu", "tanh"} or None, default="relu"
+        Nonlinearity of the hidden layers; angular operators are nonlinear themselves.
+    magnitude : {"sphere", "tanh", "ball", "linear"}, default="sphere"
+        What layers keep of the length of their input, see `SphereConv2d`.
+    eps : float, default=1e-4
+        Added to the squared length of inputs; 0 is exact invariance to scale.
+    spherical : bool, default=True
+        If False, the same network of torch's own layers, for comparison: `lift`, `operator`,
+        `k`, `learn_k`, `magnitude` and `eps` say nothing then, and "sphere" in `norm` becomes
+        a bias.
+
+    See Also
+    --------
+    MLP : Ordinary multilayer perceptron.
+
+    References
+    ----------
+    .. [1] Liu et al. (2017), "Deep Hyperspherical Learning", NeurIPS, section 2. Lifting is
+       ours: their inputs are images, whose brightness may well be ignored.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import SphereMLP
+    >>> backbone = SphereMLP(hidden_layer_sizes=(32,)).build((4,), embedding_dim=8)
+    >>> backbone(torch.zeros(5, 4)).shape
+    torch.Size([5, 8])
+    """
+
+    hidden_layer_sizes: int | Sequence[int] = (256, 256)
+    lift: bool = True
+    norm: str | None = field(default="sphere", kw_only=True)
+
+    def build(self, input_shape: tuple[int, ...], embedding_dim: int) -> nn.Module:
+        factory, n_in = LayerFactory(self), math.prod(input_shape)
+        widths = (n_in, *check_widths("hidden_layer_sizes", self.hidden_layer_sizes))
+        blocks = [
+            factory.dense_block(n_in, n_out, lift=self.lift and number == 0)
+            for number, (n_in, n_out) in enumerate(pairwise(widths))
+        ]
+        flatten = [nn.Flatten()] if len(input_shape) > 1 else []
+        embedding = factory.dense(widths[-1], embedding_dim, lift=self.lift and not blocks)
+        return nn.Sequential(*flatten, *blocks, embedding)

@@ -1,0 +1,272 @@
+"""A class and a value for every row, either of which may be missing."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from ._values import from_cosines, resolve_bounds, to_cosines
+
+
+class LabelsAndValues:
+    """Encode a class and a value for every row.
+
+    Parameters
+    ----------
+    bounds : "minmax" or pair, default="minmax"
+        Lower and upper value; see `resolve_bounds`.
+    dtype : str, default="float32"
+        Floating-point type of what is encoded.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted.
+    bounds_ : ndarray of shape (1, 2), float64
+        Values at the poles.
+    form_ : tuple (kind, names)
+        What `y` was, from `targets_form`: what is predicted takes its form.
+
+    Examples
+    --------
+    >>> from sphereskl.preprocessing import LabelsAndValues
+    >>> y = (["a", None, "b"], [1.0, 2.0, None])
+    >>> encoder = LabelsAndValues().fit(y, given=y)
+    >>> encoder.encode(y)
+    array([[ 0., -1.],
+           [-1.,  1.],
+           [ 1., nan]], dtype=float32)
+    """
+
+    def __init__(self, bounds: Any = "minmax", dtype: str = "float32"):
+        self.bounds, self.dtype = bounds, dtype
+
+    def fit(
+        self, y: Any, weight: np.ndarray | None = None, *, given: Any = None, classes: Any = None
+    ) -> Self:
+        """Learn the classes and the bounds.
+
+        Parameters
+        ----------
+        y : DataFrame with 2 columns, array-like of shape (n_samples, 2) or pair of array-like
+            As for `split_targets`.
+        weight : ndarray of shape (n_samples,), default=None
+            Row weights; a row of weight 0 has no say.
+        given : DataFrame, array-like or pair, default=None
+            The form that predictions shall take; ``None`` is that of `y`.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; ``None`` takes those of `y`.
+
+        Returns
+        -------
+        self : LabelsAndValues
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes or no values.
+        """
+        labels, values = split_targets(y)
+        counted = np.ones(len(labels), dtype=bool) if weight is None else weight > 0
+        labels = labels[is_known(labels) & counted] if classes is None else np.asarray(classes)
+        values = values[~np.isnan(values) & counted]
+        self.classes_ = np.unique(labels.tolist())
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y needs at least 2 classes, but its classes are {self.classes_.tolist()}."
+            )
+        if not len(values):
+            raise ValueError(
+                "y holds no value in any row; without values use HypersphericalPrototypeClassifier."
+            )
+        self.bounds_ = resolve_bounds(self.bounds, 0.0, values[:, None])
+        self.form_ = targets_form(y if given is None else given)
+        return self
+
+    def check_same(self, other: Self) -> None:
+        """Refuse another fit of this encoder that found classes which this one lacks."""
+        self._check_known(other.classes_, "y")
+
+    def encode(self, y: Any, name: str = "y") -> np.ndarray:
+        """Turn targets into row numbers and cosines, (n_samples, 2); -1 and NaN if missing."""
+        labels, values = split_targets(y)
+        known = is_known(labels)
+        found = np.array(labels[known].tolist())
+        self._check_known(found, name)
+        code = np.full(len(labels), -1)
+        code[known] = np.searchsorted(self.classes_, found)
+        cosine = to_cosines(values[:, None], self.bounds_)[:, 0]
+        return np.stack([code, cosine], axis=1).astype(self.dtype)
+
+    def decode(self, logits: np.ndarray) -> Any:
+        """Return class and value of every row, in the form of the `y` that was fitted."""
+        return join_targets(*self.split(logits), self.form_)
+
+    def split(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return classes and values of logits whose first column is the value's cosine."""
+        logits = logits.astype(np.float64)
+        labels = self.classes_[logits[:, 1:].argmax(axis=1)]
+        return labels, from_cosines(logits[:, :1], self.bounds_)[:, 0]
+
+    def strata(self, target: np.ndarray) -> np.ndarray:
+        """Return the stratum of every row: its class, or 0 for those that have none."""
+        return target[:, 0].astype(np.int64) + 1
+
+    def _check_known(self, labels: np.ndarray, name: str) -> None:
+        unknown = sorted(set(labels.tolist()) - set(self.classes_.tolist()))
+        if unknown:
+            raise ValueError(
+                f"{name} has the labels {unknown}, which are not among the classes "
+                f"{self.classes_.tolist()}."
+            )
+
+
+def split_targets(y):
+    """Take a class and a value for every row out of what the user passed.
+
+    Parameters
+    ----------
+    y : DataFrame with 2 columns, array-like of shape (n_samples, 2) or pair of array-like
+        Classes first, values second. Missing ones are None, NaN or NA.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+        Classes; those that are missing are None, and the dtype is object if there are any.
+    values : ndarray of shape (n_samples,), float64
+        Values; those that are missing are NaN.
+
+    Raises
+    ------
+    ValueError
+        If `y` has another form, or a value is no number or infinite.
+
+    Examples
+    --------
+    >>> from sphereskl.preprocessing import split_targets
+    >>> split_targets((["a", None, "b"], [1.0, 2.0, None]))
+    (array(['a', None, 'b'], dtype=object), array([ 1.,  2., nan]))
+    """
+    if hasattr(y, "columns"):
+        names = list(y.columns)
+        parts = [y[name] for name in names]
+    elif isinstance(y, tuple) and len(y) == 2:
+        parts = list(y)
+    else:
+        table = np.asarray(y, dtype=object)
+        parts = list(table.T) if table.ndim == 2 else []
+    if len(parts) != 2:
+        raise ValueError(
+            "y must give a class and a value for every row, as a DataFrame with two columns or as "
+            f"a pair (y_class, y_value), got {type(y).__name__} with "
+            f"{len(parts) or 'no'} columns."
+        )
+    return _labels(parts[0]), _values(parts[1])
+
+
+def is_known(labels):
+    """Tell which classes are not missing.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+        From `split_targets`.
+
+    Returns
+    -------
+    known : ndarray of shape (n_samples,), bool
+        False where the label is None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.preprocessing import is_known
+    >>> is_known(np.array(["a", None], dtype=object))
+    array([ True, False])
+    """
+    return np.array([label is not None for label in labels.tolist()], dtype=bool)
+
+
+def join_targets(labels, values, like):
+    """Put predicted classes and values into the form of the `y` that was fitted.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+        Classes.
+    values : ndarray of shape (n_samples,)
+        Values.
+    like : tuple (kind, names)
+        From `targets_form`.
+
+    Returns
+    -------
+    y : DataFrame, ndarray of shape (n_samples, 2) or pair of ndarray
+        As `like` says.
+    """
+    kind, names = like
+    if kind == "pair":
+        return labels, values
+    if kind == "array":
+        return np.stack([labels.astype(object), values.astype(object)], axis=1)
+    if kind == "polars":
+        from polars import DataFrame
+    else:
+        from pandas import DataFrame
+    return DataFrame(dict(zip(names, (labels, values), strict=True)))
+
+
+def targets_form(y):
+    """Remember the form of `y`.
+
+    Parameters
+    ----------
+    y : DataFrame, array-like of shape (n_samples, 2) or pair
+        As for `split_targets`.
+
+    Returns
+    -------
+    form : tuple (kind, names)
+        "pandas", "polars", "array" or "pair", and the names of the columns if there are any.
+    """
+    if hasattr(y, "columns"):
+        return type(y).__module__.split(".")[0], list(y.columns)
+    return ("pair" if isinstance(y, tuple) else "array"), None
+
+
+def _labels(column):
+    given = np.asarray(column)
+    missing = _is_missing(given)
+    if not missing.any():
+        return given
+    given = given.astype(object)
+    given[missing] = None
+    return given
+
+
+def _values(column):
+    given = np.asarray(column)
+    if given.dtype == object:
+        given = np.where(_is_missing(given), np.nan, given)
+    try:
+        values = given.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"y_value must hold numbers, got dtype {np.asarray(column).dtype}; the class comes "
+            "first, the value second."
+        ) from None
+    if np.isinf(values).any():
+        raise ValueError("y_value must be finite, got infinity; mark missing values by NaN.")
+    return values
+
+
+def _is_missing(given):
+    if given.dtype.kind == "f":
+        return np.isnan(given)
+    if given.dtype != object:
+        return np.zeros(len(given), dtype=bool)
+    # pandas' NA answers no comparison with a truth value, so it goes by name.
+    return np.array(
+        [v is None or type(v).__name__ in ("NAType", "NaTType") or v != v for v in given],
+        dtype=bool,
+    )

@@ -1,0 +1,230 @@
+"""Values as cosines with the upper of two poles."""
+
+from typing import Any, Self
+
+import numpy as np
+
+
+class Values:
+    """Encode values as the cosines that their embeddings should have with the upper poles.
+
+    Parameters
+    ----------
+    bounds : "minmax", pair or array-like of shape (n_targets, 2), default="minmax"
+        Lower and upper value; see `resolve_bounds`.
+    margin : float, default=0.0
+        Part of the range by which bounds are moved apart on both sides.
+    dtype : str, default="float32"
+        Floating-point type of the cosines.
+
+    Attributes
+    ----------
+    bounds_ : ndarray of shape (n_targets, 2), float64
+        Values at the poles.
+    is_2d_ : bool
+        Whether values came in columns, in which they go out again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.preprocessing import Values
+    >>> encoder = Values().fit(np.array([1.0, 2.0, 3.0]))
+    >>> encoder.encode(np.array([2.0, 3.0])).T
+    array([[0., 1.]], dtype=float32)
+    >>> encoder.decode(np.array([[0.0], [1.0]]))
+    array([2., 3.])
+    """
+
+    def __init__(self, bounds: Any = "minmax", margin: float = 0.0, dtype: str = "float32"):
+        self.bounds, self.margin, self.dtype = bounds, margin, dtype
+
+    def fit(
+        self, y: np.ndarray, weight: Any = None, *, given: Any = None, classes: Any = None
+    ) -> Self:
+        """Learn the bounds.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Values.
+        weight : ndarray of shape (n_samples,), default=None
+            Row weights; a row of weight 0 has no say.
+        given : array-like, default=None
+            Unused: there for the encoders of labels.
+        classes : None, default=None
+            Unused likewise.
+
+        Returns
+        -------
+        self : Values
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If `bounds` are wrong in themselves or exceeded by `y`.
+        """
+        counted = y if weight is None else y[weight > 0]
+        self.is_2d_ = y.ndim == 2
+        columns = counted.astype(np.float64, copy=False).reshape(len(counted), -1)
+        self.bounds_ = resolve_bounds(self.bounds, self.margin, columns)
+        return self
+
+    def check_same(self, other: Self) -> None:
+        """Refuse another fit of this encoder that found another number of targets."""
+        if len(self.bounds_) != len(other.bounds_):
+            raise self._wrong_number("y", len(other.bounds_))
+
+    def encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
+        """Turn values into cosines, (n_samples, n_targets); `name` is theirs in errors."""
+        y = y.astype(np.float64, copy=False).reshape(len(y), -1)
+        if y.shape[1] != len(self.bounds_):
+            raise self._wrong_number(name, y.shape[1])
+        return to_cosines(y, self.bounds_).astype(self.dtype)
+
+    def decode(self, logits: np.ndarray) -> np.ndarray:
+        """Turn cosines into values, in the shape of the `y` that was fitted."""
+        y = from_cosines(logits.astype(np.float64), self.bounds_)
+        return y if self.is_2d_ else y[:, 0]
+
+    def strata(self, target: np.ndarray) -> np.ndarray:
+        """Return the stratum of every row: all are in one."""
+        return np.zeros(len(target), dtype=np.int64)
+
+    def _wrong_number(self, name: str, n_targets: int) -> ValueError:
+        return ValueError(
+            f"{name} has {n_targets} targets, but the fitted model has {len(self.bounds_)}; "
+            "set warm_start=False to start anew."
+        )
+
+
+def resolve_bounds(bounds, margin, y):
+    """Find the values that stand at the poles.
+
+    Parameters
+    ----------
+    bounds : "minmax", pair or array-like of shape (n_targets, 2)
+        Lower and upper value, the same for all targets or one pair each; "minmax" takes
+        the least and the greatest value of `y`.
+    margin : float
+        Part of the range, at least 0, by which bounds are moved apart on both sides.
+    y : ndarray of shape (n_samples, n_targets)
+        Values; those that are missing are NaN.
+
+    Returns
+    -------
+    bounds : ndarray of shape (n_targets, 2), float64
+        Lower and upper value of every target. They are equal where "minmax" met a single
+        value.
+
+    Raises
+    ------
+    ValueError
+        If given bounds have a wrong shape, are not finite, not in order, or exceeded by
+        `y`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.preprocessing import resolve_bounds
+    >>> resolve_bounds("minmax", 0.5, np.array([[1.0], [3.0]]))
+    array([[0., 4.]])
+    """
+    n_targets = y.shape[1]
+    observed = np.stack([np.nanmin(y, axis=0), np.nanmax(y, axis=0)], axis=1)
+    resolved = observed if isinstance(bounds, str) else _given(bounds, n_targets)
+    outside = (observed[:, 0] < resolved[:, 0]) | (observed[:, 1] > resolved[:, 1])
+    if outside.any():
+        target = int(outside.argmax())
+        low, high = resolved[target].tolist()
+        least, greatest = observed[target].tolist()
+        raise ValueError(
+            f"bounds are ({low}, {high}), but y{_which(target, n_targets)} reaches from {least} to "
+            f"{greatest}; widen bounds, clip y, or pass bounds='minmax'."
+        )
+    width = resolved[:, 1] - resolved[:, 0]
+    return resolved + margin * np.stack([-width, width], axis=1)
+
+
+def to_cosines(y, bounds):
+    """Turn values into cosines with the upper pole.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, n_targets)
+        Values; NaN stays NaN.
+    bounds : ndarray of shape (n_targets, 2)
+        Lower and upper value of every target.
+
+    Returns
+    -------
+    cosines : ndarray of shape (n_samples, n_targets)
+        ``2 (y - low) / (high - low) - 1``, exactly -1 and 1 at the bounds, beyond them for
+        values beyond; 0 where the bounds of a target are equal.
+
+    References
+    ----------
+    .. [1] Mettes, van der Pol and Snoek (2019), "Hyperspherical Prototype Networks",
+       NeurIPS, section 3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.preprocessing import to_cosines
+    >>> to_cosines(np.array([[1.0], [2.0], [3.0]]), np.array([[1.0, 3.0]])).T
+    array([[-1.,  0.,  1.]])
+    """
+    low, high = bounds.T
+    # Not 2 (y - low) / (high - low) - 1, which rounding keeps from being 1 at the bound.
+    return ((y - low) - (high - y)) / np.where(high > low, high - low, np.inf)
+
+
+def from_cosines(cosines, bounds):
+    """Turn cosines with the upper pole back into values.
+
+    Parameters
+    ----------
+    cosines : ndarray of shape (n_samples, n_targets)
+        In [-1, 1].
+    bounds : ndarray of shape (n_targets, 2)
+        Lower and upper value of every target.
+
+    Returns
+    -------
+    y : ndarray of shape (n_samples, n_targets)
+        Values within the bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.preprocessing import from_cosines
+    >>> from_cosines(np.array([[-1.0], [0.0], [1.0]]), np.array([[1.0, 3.0]])).T
+    array([[1., 2., 3.]])
+    """
+    low, high = bounds.T
+    return np.clip(low * ((1 - cosines) / 2) + high * ((1 + cosines) / 2), low, high)
+
+
+def _given(bounds, n_targets):
+    """Check bounds that the user passed, and repeat a single pair for every target."""
+    try:
+        given = np.asarray(bounds, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = np.empty(0)
+    if given.shape not in ((2,), (n_targets, 2)):
+        raise ValueError(
+            f"bounds must be 'minmax', a pair (low, high) or one pair for each of the {n_targets} "
+            f"targets, got {bounds!r}."
+        )
+    pairs = np.broadcast_to(given, (n_targets, 2)).copy()
+    for target, (low, high) in enumerate(pairs.tolist()):
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            raise ValueError(
+                f"bounds must be finite with low < high, got ({low}, {high})"
+                f"{_which(target, n_targets, 'for')}."
+            )
+    return pairs
+
+
+def _which(target, n_targets, preposition="of"):
+    return f" {preposition} target {target}" if n_targets > 1 else ""

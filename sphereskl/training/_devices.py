@@ -1,0 +1,45 @@
+"""Where to compute."""
+
+import torch
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Find the device that a `device` parameter means.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        "auto" is the GPU if there is one.
+
+    Returns
+    -------
+    device : torch.device
+        One that torch has.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device or does not have it.
+
+    Examples
+    --------
+    >>> from sphereskl.training import resolve_device
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError:
+        raise ValueError(
+            f"device must be 'auto' or one that torch knows, such as 'cpu' or 'cuda:0', got "
+            f"{device!r}."
+        ) from None
+    n_gpus = torch.cuda.device_count()
+    if resolved.type == "cuda" and (resolved.index or 0) >= n_gpus:
+        raise ValueError(
+            f"device is {str(resolved)!r}, but torch finds {n_gpus} GPUs here; pass device='auto' "
+            "to use one if there is one."
+        )
+    return resolved

@@ -1,0 +1,83 @@
+"""One call that trains a net: callbacks, early stopping, threads, random numbers, clean-up."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from skorch.callbacks import EarlyStopping
+from skorch.utils import noop
+
+from ..geometry import one_thread
+from ._data import TensorData
+from ._net import EmbeddingNet
+from ._progress import ProgressBar
+from ._seed import seeded
+
+
+def fit_net(
+    net: EmbeddingNet,
+    train: TensorData,
+    valid: TensorData | None = None,
+    *,
+    max_epochs: int,
+    schedule: str,
+    keeps_momentum: bool = False,
+    callbacks: Sequence[Any] = (),
+    patience: int | None = None,
+    verbose: bool = False,
+    draws_globally: bool = False,
+) -> EmbeddingNet:
+    """Train a net in place.
+
+    Parameters
+    ----------
+    net : EmbeddingNet
+        Fresh, or trained before.
+    train : TensorData
+        Rows to train on, on the net's device.
+    valid : TensorData, default=None
+        Rows to judge every epoch by.
+    max_epochs : int
+        Epochs to train for.
+    schedule : {"one_cycle", "cosine", "step", "constant"}
+        Learning rate over their course.
+    keeps_momentum : bool, default=False
+        Whether the optimiser goes on where it was, as on a stream of parts.
+    callbacks : sequence of skorch callbacks, default=()
+        Hear of this training, and are forgotten by the net afterwards.
+    patience : int, default=None
+        Epochs without a better loss, of `valid` if there is any, after which to stop and to go
+        back to the best epoch; ``None`` trains to the end.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+    draws_globally : bool, default=False
+        Whether the network may draw from torch's global generators while it trains; they are
+        seeded for it, and put back.
+
+    Returns
+    -------
+    net : EmbeddingNet
+        Trained. Its ``interrupted_`` tells whether Ctrl-C ended the training.
+    """
+    net.callbacks = list(callbacks)
+    if patience is not None:
+        monitor = "train_loss" if valid is None else "valid_loss"
+        stopping = EarlyStopping(monitor, patience=patience, load_best=True, sink=noop)
+        net.callbacks.append(("early_stopping", stopping))
+    if verbose:
+        net.callbacks.append(("progress", ProgressBar()))
+    net.max_epochs, net.schedule = max_epochs, schedule
+    if net.initialized_:
+        net.initialize_callbacks()
+        if not keeps_momentum:
+            net.optimizer_ = None
+    with ExitStack() as stack:
+        if train.X.device.type == "cpu":
+            stack.enter_context(one_thread())
+        if draws_globally:
+            stack.enter_context(seeded(net.seed, train.X.device))
+        try:
+            return net.partial_fit(train, valid)
+        finally:
+            # Callbacks may hold weights, data or open files; the net outlives them.
+            net.callbacks, net.callbacks_ = None, []

@@ -1,0 +1,46 @@
+"""A fit that fails leaves what was fitted before it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+
+@contextmanager
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Put an estimator back if a block does not reach its end.
+
+    Parameters
+    ----------
+    estimator : object
+        Its attributes are put back, and the weights of the network and of the criterion of its
+        ``net_``, if it has one: a warm start trains them in place.
+
+    Raises
+    ------
+    BaseException
+        What the block raised, afterwards.
+
+    Notes
+    -----
+    Ctrl-C counts as an error here, since it may come at any line. The one that `fit_net`
+    survives does not pass through this block: see `settle_interruption`.
+    """
+    before = vars(estimator).copy()
+    net = before.get("net_")
+    trained = [] if net is None else [net.module_, net.criterion_]
+    states = [deepcopy(module.state_dict()) for module in trained]
+    settings, n_epochs = ({}, 0) if net is None else (vars(net).copy(), len(net.history))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        if net is not None:
+            vars(net).clear()
+            vars(net).update(settings)
+            net.optimizer_ = None
+            del net.history[n_epochs:]
+        for module, state in zip(trained, states, strict=True):
+            module.load_state_dict(state)
+        raise
