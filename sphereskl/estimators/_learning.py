@@ -1,5 +1,6 @@
 """One course of learning: rows held out, a network built or kept, trained and calibrated."""
 
+import textwrap
 from copy import copy
 from typing import Any
 
@@ -149,8 +150,8 @@ def check_unchanged(estimator: Any) -> None:
         value = getattr(estimator, name)
         if not is_same(value, built_with):
             raise ValueError(
-                f"{name} is {value!r}, but the network that is kept was built with "
-                f"{built_with!r}; set it back, or start anew by fit with warm_start=False."
+                f"{name} is {_shown(value)}, but the network that is kept was built with "
+                f"{_shown(built_with)}; set it back, or start anew by fit with warm_start=False."
             )
 
 
@@ -178,6 +179,11 @@ def _to_device(
     equal = (weight == weight[0]).all()
     share = None if equal else torch.from_numpy(weight / weight.mean()).to(net.device, X.dtype)
     return TensorData(X.to(net.device), torch.from_numpy(target).to(net.device), share)
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of a value's representation, in one line."""
+    return textwrap.shorten(repr(value), 70, placeholder=" ...")
 
 
 def _snapshot(value: Any) -> Any:

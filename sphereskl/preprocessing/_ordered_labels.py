@@ -54,6 +54,10 @@ class OrderedLabels(Labels):
                 f"{self.categories_.tolist()}; set warm_start=False to start anew."
             )
 
+    def strata(self, target: np.ndarray) -> np.ndarray:
+        """Return the rank of every row: names of the classes have no say in what is held out."""
+        return self.ranks_[target]
+
     def _set_classes(self, y: np.ndarray, given: Any, classes: Any) -> None:
         found = np.unique(y if classes is None else column_or_1d(classes))
         if not isinstance(self.categories, str):

@@ -1,11 +1,12 @@
 """One core inside, what held before outside."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 
 import pytest
 import torch
 
-from sphereskl.training import one_thread
+from sphereskl.geometry import one_thread, place_prototypes
 
 
 @pytest.fixture
@@ -45,3 +46,47 @@ def test_parallel_blocks_leave_the_main_thread_alone():
     with one_thread():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 3
+
+
+def _threads_of_a_new_thread():
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(torch.get_num_threads).result()
+
+
+def _overlapping_searches():
+    """Three searches, each of which begins before any other ends, and ends at its own time."""
+    begun, order = Barrier(3), [Event() for _ in range(4)]
+    order[0].set()
+
+    def search(number):
+        with one_thread():
+            begun.wait()
+            place_prototypes(9, 3, effort="fast", random_state=number)
+            order[number].wait()
+        order[number + 1].set()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(search, range(3)))
+
+
+def test_overlapping_searches_leak_no_thread_count():
+    # Torch hands the last number that any thread set to threads that begin later.
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        _overlapping_searches()
+        assert torch.get_num_threads() == 3
+        assert _threads_of_a_new_thread() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_number_set_after_the_import_is_that_of_threads_that_search():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(place_prototypes, 9, 3, effort="fast", random_state=0).result()
+        assert _threads_of_a_new_thread() == 2
+    finally:
+        torch.set_num_threads(before)
