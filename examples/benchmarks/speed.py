@@ -1,6 +1,6 @@
 """What the comfort of an estimator costs: training and prediction beside a hand-written loop.
 
-    python examples/benchmarks/speed.py [--rounds 15]
+    python examples/benchmarks/speed.py [--rounds 15] [--device cuda]
 
 Contenders take turns in every round, on one thread, and the table gives medians and their
 ratios: trust the ratios. All train the same network (20 inputs, 64 hidden units, 64-dimensional
@@ -52,8 +52,8 @@ def make_data():
 
 def hand_written_epoch(model, optimizer, X, y):
     model.train()
-    total = torch.zeros(())
-    for index in torch.randperm(len(X)).split(BATCH):
+    total = torch.zeros((), device=X.device)
+    for index in torch.randperm(len(X), device=X.device).split(BATCH):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(X[index]), y[index], label_smoothing=0.1)
         loss.backward()
@@ -65,17 +65,19 @@ def hand_written_epoch(model, optimizer, X, y):
 def timed(function, *args):
     start = time.perf_counter()
     function(*args)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
 class Contenders:
     """The three models, each ready to train another epoch or to predict."""
 
-    def __init__(self, X, y):
+    def __init__(self, X, y, device):
         torch.manual_seed(0)
         self.X, self.y = X, y
-        self.tensors = torch.from_numpy(X), torch.from_numpy(y)
-        self.raw = Network()
+        self.tensors = torch.from_numpy(X).to(device), torch.from_numpy(y).to(device)
+        self.raw = Network().to(device)
         self.optimizer = torch.optim.AdamW(self.raw.parameters(), lr=LR, fused=True)
         self.ours = HypersphericalPrototypeClassifier(
             backbone=MLP(hidden_layer_sizes=(HIDDEN,), dropout=0.0),
@@ -83,6 +85,7 @@ class Contenders:
             batch_size=BATCH,
             validation_fraction=0,
             random_state=0,
+            device=device,
         )
         self.skorch = NeuralNetClassifier(
             Network,
@@ -93,6 +96,7 @@ class Contenders:
             max_epochs=1,
             train_split=None,
             verbose=0,
+            device=device,
         )
         self.skorch.initialize()
 
@@ -109,7 +113,7 @@ class Contenders:
 
         def hand_written():
             with torch.inference_mode():
-                return self.raw.eval()(self.tensors[0]).argmax(dim=1).numpy()
+                return self.raw.eval()(self.tensors[0]).argmax(dim=1).cpu().numpy()
 
         return (
             timed(hand_written),
@@ -128,16 +132,20 @@ def report(title, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    rounds = options.rounds
     torch.set_num_threads(1)
-    contenders = Contenders(*make_data())
+    contenders = Contenders(*make_data(), options.device)
     contenders.train()
     training = [contenders.train() for _ in range(rounds)]
     contenders.predict()
     prediction = [contenders.predict() for _ in range(3 * rounds)]
     print(
         f"sphereskl {sphereskl.__version__}, torch {torch.__version__}, skorch "
-        f"{skorch.__version__}, Python {platform.python_version()}, one thread, {rounds} rounds\n"
+        f"{skorch.__version__}, Python {platform.python_version()}, one thread, {rounds} rounds"
+        + (f", {torch.cuda.get_device_name()}" if options.device != "cpu" else "")
+        + "\n"
     )
     print(
         "| 20,000 x 20 float32 | hand-written, ms | sphereskl, ms | skorch, ms | sphereskl / "

@@ -1,12 +1,14 @@
 """What a hyperspherical convolution costs beside torch.nn.Conv2d.
 
     python examples/benchmarks/spherenet_speed.py [--rounds 15] [--channels-last]
+        [--device cuda] [--bf16]
 
 Forward and backward pass of 3x3 convolutions on batches of 64, one thread, float32. All
-contenders take turns in every round; entries are medians of the ratios of process CPU time
-within a round. Beside the layers, eager and compiled, stand the two obvious ways to write
-them: patches laid out by ``unfold``, and patch norms by a full convolution with ones, as in the
-authors' program. The last column counts the bytes that wait for the backward pass.
+contenders take turns in every round; entries are medians of the ratios of process CPU time,
+on a GPU of the time until it is done, within a round. Beside the layers, eager and compiled,
+stand the two obvious ways to write them: patches laid out by ``unfold``, and patch norms by a
+full convolution with ones, as in the authors' program. The last column counts the bytes that
+wait for the backward pass.
 """
 
 import argparse
@@ -68,11 +70,18 @@ def make_contenders(channels):
     return {**layers, **compiled, **by_hand}
 
 
-def seconds(contender, x, grad):
+def seconds(contender, x, grad, bf16):
     x.grad = None
-    start = time.process_time()
-    contender(x).backward(grad)
-    return time.process_time() - start
+    clock = time.process_time if x.device.type == "cpu" else time.perf_counter
+    start = clock()
+    # A GPU takes several steps in one measurement: launching is part of what they cost.
+    for _ in range(1 if x.device.type == "cpu" else 10):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
+            y = contender(x)
+        y.backward(grad.to(y.dtype))
+    if x.device.type != "cpu":
+        torch.cuda.synchronize()
+    return (clock() - start) / (1 if x.device.type == "cpu" else 10)
 
 
 def saved_bytes(contender, x):
@@ -90,19 +99,20 @@ def saved_bytes(contender, x):
     return sum(buffers.values())
 
 
-def report(channels, size, rounds, memory_format):
+def report(channels, size, rounds, memory_format, device, bf16):
     torch.manual_seed(0)
-    contenders = make_contenders(channels)
-    x, grad = (
-        torch.randn(BATCH, channels, size, size).to(memory_format=memory_format) for _ in range(2)
-    )
+    torch.compiler.reset()  # one shape's compilations do not count towards the next one's limit
+    with torch.device(device):
+        contenders = make_contenders(channels)
+        shape = BATCH, channels, size, size
+        x, grad = (torch.randn(shape).to(memory_format=memory_format) for _ in range(2))
     x.requires_grad_()
     times = {name: [] for name in contenders}
     for contender in 2 * list(contenders.values()):
-        seconds(contender, x, grad)
+        seconds(contender, x, grad, bf16)
     for _ in range(rounds):
         for name, contender in contenders.items():
-            times[name].append(seconds(contender, x, grad))
+            times[name].append(seconds(contender, x, grad, bf16))
     print(f"\n| {channels} channels, {size} x {size} | ms | / Conv2d | MiB saved | / Conv2d |")
     print("|---|---|---|---|---|")
     base = saved_bytes(contenders["Conv2d"], x)
@@ -111,7 +121,7 @@ def report(channels, size, rounds, memory_format):
         ratio = statistics.median(own / plain for own, plain in pairs)
         saved = saved_bytes(contender, x)
         print(
-            f"| {name} | {1e3 * statistics.median(times[name]):.0f} | {ratio:.2f} | "
+            f"| {name} | {1e3 * statistics.median(times[name]):.3g} | {ratio:.2f} | "
             f"{saved / 2**20:.0f} | {saved / base:.2f} |"
         )
 
@@ -120,15 +130,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--bf16", action="store_true", help="under autocast to bfloat16")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(
         f"sphereskl {sphereskl.__version__}, torch {torch.__version__}, Python "
         f"{platform.python_version()}, one thread, {arguments.rounds} rounds"
+        + (f", {torch.cuda.get_device_name()}" if arguments.device != "cpu" else "")
+        + (", bfloat16" if arguments.bf16 else "")
     )
     memory_format = torch.channels_last if arguments.channels_last else torch.contiguous_format
     for channels, size in SHAPES:
-        report(channels, size, arguments.rounds, memory_format)
+        options = memory_format, arguments.device, arguments.bf16
+        report(channels, size, arguments.rounds, *options)
 
 
 if __name__ == "__main__":

@@ -148,6 +148,11 @@ class _CorrectionPairs:
         self.change_change *= keep
 
     def multiply_inverse_hessian(self, gradient: Tensor) -> Tensor:
+        # The compact form of Byrd, Nocedal and Schnabel (1994), equation 3.1: with steps S, changes
+        # Y, R the upper triangle of S'Y and D its diagonal, the inverse Hessian is
+        #   gamma I + [S, gamma Y] [[R^-T (D + gamma Y'Y) R^-1, -R^-T], [-R^-1, 0]] [S, gamma Y]'.
+        # Times g: a = R^-1 S'g, then b = R^-T (D a + gamma (Y'Y a - Y'g)), and the product is
+        # gamma g + S b - gamma Y a.
         memory = self.memory
         start = self.count % memory if self.count > memory else 0
         order = [(start + k) % memory for k in range(min(self.count, memory))]

@@ -50,6 +50,8 @@ class _Normalize(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dz: Tensor) -> Tensor:
+        # z_i = x_i / |x| and d|x|/dx_j = z_j, so that dz_i/dx_j = (delta_ij - z_i z_j) / |x|: what
+        # points along z only changes the length, and is taken out of the incoming gradient.
         x, z = ctx.saved_tensors
         # Second derivatives need the norm as a function of x again.
         norm = _resolvable_norm(x) if torch.is_grad_enabled() else ctx.norm

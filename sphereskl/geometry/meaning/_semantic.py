@@ -263,6 +263,8 @@ def _capped(gram_loss: GramLoss, cap: float, multipliers: Tensor, penalty: float
         points = rows[0] / norm
         gram = points @ points.T
         value, gradient = gram_loss(gram)
+        # Each constraint g = cos_ij - cap adds (max(0, m + penalty g)^2 - m^2) / (2 penalty), whose
+        # slope in the cosine is max(0, m + penalty g): the multiplier of the next round.
         force = (multipliers + penalty * (gram - cap)).clamp_min_(0).fill_diagonal_(0)
         value = value + (force.square().sum() - multipliers.square().sum()) / (2 * penalty)
         pull = (gradient + gradient.T + 2 * force) @ points

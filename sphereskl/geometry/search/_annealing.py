@@ -34,9 +34,28 @@ def screen(
 ) -> tuple[Tensor, Tensor]:
     """Anneal starts with a symmetry until their values tell the promising ones.
 
-    In float32, whose rounding is far below the smoothing at this sharpness. Returns
-    representatives and values.
+    Parameters
+    ----------
+    rows : Tensor of shape (n_starts, n_representatives, embedding_dim)
+        Representatives of the orbits of each start.
+    sets : SymmetricSets
+        The symmetry of each start, by which they become whole sets.
+    unit : float
+        Logarithm that is added to that of every sharpness: ``-log(1 - bound)``, so that stages
+        count in units of what is left between the bound and 1.
+    generator : torch.Generator
+        Source of the softness that each start begins with, on the CPU.
+    n_iter : int
+        Evaluations at each sharpness.
+
+    Returns
+    -------
+    rows : Tensor of shape (n_starts, n_representatives, embedding_dim), float32
+        Annealed representatives.
+    values : Tensor of shape (n_starts,), float32
+        Smoothed maxima of the cosines; smaller is more promising.
     """
+    # Rounding of float32 is far below the smoothing at this sharpness.
     rows = rows.float()
     softest = torch.rand(len(rows), generator=generator, dtype=torch.float64)
     softest = _SOFTEST + (_SOFT - _SOFTEST) * softest
@@ -50,7 +69,24 @@ def screen(
 
 
 def sharpen(x: Tensor, unit: float, *, n_iter: int, n_kept: int) -> Tensor:
-    """Go on to the sharpest stage with half of the candidates after each, down to `n_kept`."""
+    """Go on to the sharpest stage with half of the candidates after each, down to `n_kept`.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_candidates, n_points, embedding_dim)
+        Whole sets, unit rows.
+    unit : float
+        See `screen`.
+    n_iter : int
+        Evaluations at each sharpness.
+    n_kept : int
+        Number of candidates below which none is dropped.
+
+    Returns
+    -------
+    x : Tensor of shape (at least n_kept, n_points, embedding_dim)
+        The best, the best first, if any were dropped.
+    """
     for log_sharpness in torch.linspace(_TELLING, _SHARP, _N_SHARP).tolist()[1:]:
         objective = soft_max_cosine(math.exp(log_sharpness + unit))
         x = minimize_batch(objective, x, max_iter=n_iter)
@@ -60,7 +96,22 @@ def sharpen(x: Tensor, unit: float, *, n_iter: int, n_kept: int) -> Tensor:
 
 
 def anneal_slowly(x: Tensor, unit: float, *, n_iter: int) -> Tensor:
-    """Anneal once more, in small steps, from where the points still move as a whole."""
+    """Anneal once more, in small steps, from where the points still move as a whole.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_candidates, n_points, embedding_dim)
+        Whole sets, unit rows.
+    unit : float
+        See `screen`.
+    n_iter : int
+        Evaluations at each sharpness, of which there are about twenty.
+
+    Returns
+    -------
+    x : Tensor of shape (n_candidates, n_points, embedding_dim)
+        Unit rows.
+    """
     n_stages = math.ceil((_SHARP - _SOFT) / _SLOW_GROWTH) + 1
     for log_sharpness in torch.linspace(_SOFT, _SHARP, n_stages).tolist():
         objective = soft_max_cosine(math.exp(log_sharpness + unit))
@@ -69,7 +120,22 @@ def anneal_slowly(x: Tensor, unit: float, *, n_iter: int) -> Tensor:
 
 
 def anneal_structured(starts: Tensor, unit: float, *, n_iter: int) -> Tensor:
-    """Anneal parts of codes; the first of them also stays as it is."""
+    """Anneal parts of codes; the first of them also stays as it is.
+
+    Parameters
+    ----------
+    starts : Tensor of shape (n_starts, n_points, embedding_dim)
+        Rows of any length; the first start is a part of a code without noise.
+    unit : float
+        See `screen`.
+    n_iter : int
+        Evaluations at each sharpness.
+
+    Returns
+    -------
+    x : Tensor of shape (n_starts + 1, n_points, embedding_dim)
+        Annealed sets, then the first start.
+    """
     x = starts / torch.linalg.vector_norm(starts, dim=-1, keepdim=True)
     for log_sharpness in torch.linspace(_SOFT, _SHARP, _N_STRUCTURED).tolist():
         objective = soft_max_cosine(math.exp(log_sharpness + unit))
@@ -82,6 +148,18 @@ def polish(x: Tensor, *, n_rounds: int) -> Tensor:
     """Remove the bias of the smoothing by an exponential method of multipliers.
 
     Multipliers ``log w += b (cos - max)`` make the active pairs equally long.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_candidates, n_points, embedding_dim)
+        Whole sets at the sharpest stage, unit rows.
+    n_rounds : int
+        Most rounds of multipliers.
+
+    Returns
+    -------
+    points : Tensor of shape (n_points, embedding_dim)
+        The set whose closest pair is farthest apart, never worse than that of `x`.
     """
     best, best_value = x, max_cosines(x)
     x = minimize_batch(soft_max_cosine(4 * math.exp(_SHARP)), x, max_iter=2 * _POLISH_ITER)
@@ -102,7 +180,20 @@ def polish(x: Tensor, *, n_rounds: int) -> Tensor:
 
 
 class Pool:
-    """The best distinct candidates found so far, by a value that is to be small."""
+    """The best distinct candidates found so far, by a value that is to be small.
+
+    Parameters
+    ----------
+    size : int
+        How many to keep.
+
+    Attributes
+    ----------
+    points : Tensor of shape (n_candidates, n_points, embedding_dim)
+        At most `size` sets, the best first.
+    values : Tensor of shape (n_candidates,)
+        Their values.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -110,6 +201,7 @@ class Pool:
         self.values = torch.empty(0)
 
     def add(self, points: Tensor, values: Tensor) -> None:
+        """Add candidates, sets and values along the first axis, and drop what is too many."""
         if len(self.points):
             points = torch.cat([self.points, points])
             values = torch.cat([self.values, values])

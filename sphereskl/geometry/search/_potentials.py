@@ -52,7 +52,10 @@ def soft_max_cosine(sharpness: float | Tensor, log_weights: Tensor | None = None
         total = weights.sum(dim=(1, 2), keepdim=True)
         # Every pair stands twice in the symmetric matrix.
         value = (top + (total / 2).log()) / sharpness
+        # d value / d cos_ij = w_ij / sum_{i<j} w_ij for each pair, with w = exp(b cos): every pair
+        # pulls both of its points towards each other, d cos_ij / d p_i = p_j.
         pull = (weights @ points) * (2 / total)
+        # On to rows of any length by p = r / |r|: the part along p goes, the rest is over |r|.
         pull = pull - (pull * points).sum(dim=-1, keepdim=True) * points
         return value[:, 0, 0], pull / norm
 

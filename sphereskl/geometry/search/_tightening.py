@@ -62,6 +62,9 @@ def _best_motion(
     rows: NDArray[np.float64], value: float, radius: float
 ) -> tuple[NDArray[np.float64], float]:
     n_points, dim = rows.shape
+    # Least t with cos_ij + dcos_ij . move <= t for all pairs that could become the closest, where
+    # cos_ij = p_i . p_j / (|p_i| |p_j|) has the gradients p_j - cos p_i in p_i and p_i - cos p_j in
+    # p_j, and no coordinate moves by more than the radius.
     gram = rows @ rows.T
     # To first order a box of this radius moves a cosine by at most 2 sqrt(d) radius.
     i, j = np.nonzero(np.triu(gram > value - 4 * math.sqrt(dim) * radius, k=1))

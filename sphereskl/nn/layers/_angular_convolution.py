@@ -78,6 +78,18 @@ class _AngularConvolution(torch.autograd.Function):
     Keeps the input, the products and one over the patch lengths, whatever the operator. What
     follows a convolution goes through the batch piece by piece, so that every operation
     finds in the cache what the one before has left there.
+
+    With patches x_p, unit filters u_f = w_f / |w_f|, products P_pf = u_f . x_p, inverse lengths
+    r_p = (|x_p|^2 + eps)^(-1/2) and cosines c_pf = P_pf r_p, the output is y_pf = g(c_pf) + b_f.
+    Given the gradient G = dL/dy, the chain rule goes
+
+    - dL/dc = G g'(c), called ``slope`` below;
+    - dL/dP = r dL/dc, and by the rules of convolutions from P to x and u;
+    - dL/dr_p = sum_f P_pf dL/dc_pf, over the filters of a group;
+    - dr_p/dx_p = -r_p^3 x_p, so that x gets, besides, ``-x`` times the sum of r^3 dL/dr over all
+      patches that a pixel belongs to: the transposed box filter;
+    - du_f/dw_f = (I - u_f u_f^T) / |w_f|: the part along the filter goes, as length is free;
+    - dL/db = the sum of G, and dL/dk = the sum of G dg/dk.
     """
 
     generate_vmap_rule = True
@@ -137,9 +149,12 @@ class _AngularConvolution(torch.autograd.Function):
         for x_part, part, grad_part, scale_part, to_x, to_scale in _pieces(
             x, products, grad, scale, grad_x, grad_scale
         ):
+            # dL/dc = G g'(c), and dL/dk
             slope = _through_operator(grad_part, part, scale_part, k, grad_k, recipe.operator)
             if to_scale is not None:
+                # dL/dr
                 torch.sum((slope * part).unflatten(1, (groups, -1)), dim=2, out=to_scale)
+            # dL/dP = r dL/dc, on to x and u
             from_products, from_unit = _through_products(
                 scale_channels(slope, scale_part), x_part, unit, recipe.window, ctx.needs_input_grad
             )
@@ -153,6 +168,7 @@ class _AngularConvolution(torch.autograd.Function):
             elif to_x is not None:
                 to_x.copy_(from_products)
         if grad_unit is not None:
+            # (I - u u^T) / |w|, with weight_eps in the length.
             # Orthogonal to the filter: lengthening it changes nothing.
             along = (grad_unit * unit).sum(dim=(1, 2, 3), keepdim=True)
             grad_unit = grad_unit.sub_(unit * along).mul_(inverse_length)
@@ -164,6 +180,7 @@ def _through_operator(
     grad: Tensor, products: Tensor, scale: Tensor, k: Any, grad_k: Tensor | None, operator: str
 ) -> Tensor:
     """Gradient in the cosines; adds that in k to `grad_k`."""
+    # Angles are taken in float32 or wider, whatever the products are.
     grad = grad.to(scale.dtype)
     if operator == "cosine":
         return grad
@@ -204,6 +221,7 @@ def _gradients_with_graph(ctx: Any, inputs: Sequence[Any], grad: Tensor) -> list
 
 def scale_channels(products: Tensor, inverse: Tensor) -> Tensor:
     """Multiply the channels of every group by its map."""
+    # One map is broadcast as it is; several need the channels of each group side by side.
     if inverse.shape[1] == 1:
         return products * inverse
     by_group = products.unflatten(1, (inverse.shape[1], -1))

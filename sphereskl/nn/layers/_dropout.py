@@ -92,7 +92,9 @@ class Dropout(nn.Module):
             return x
         rows = _ROWS.get()
         if rows is None:
+            # Nobody told: every row is taken for another one.
             rows = torch.arange(len(x), device=x.device)
+        # The mask is a constant to autograd: dL/dx = mask dL/dy.
         return x * self._draw_masks(x).index_select(0, rows % self.n_masks)
 
     def _draw_masks(self, x: Tensor) -> Tensor:

@@ -52,6 +52,7 @@ class Magnitude(nn.Module):
             return norm
         radius = self.log_radius.exp()
         if self.name == "ball":
+            # Its slope in |x| is 1 / radius inside, 0 outside; at the radius torch halves it.
             return torch.minimum(norm, radius) / radius
         return torch.tanh(norm / radius)
 

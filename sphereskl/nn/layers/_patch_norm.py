@@ -36,6 +36,8 @@ def box_sum(squares: Tensor, window: Window) -> Tensor:
     if window.kernel_size == (1, 1) and window.padding == (0, 0):
         return squares[:, :, :: window.stride[0], :: window.stride[1]]
     if _can_pool(window):
+        # A mean over the window that is divided by 1, not by its size: several times as fast as
+        # the convolution with ones below, of which torch makes a general one.
         return F.avg_pool2d(squares, *window[:3], divisor_override=1)
     sums = F.conv2d(squares, _ones(squares, window), None, *window[1:])
     # Algorithms by transform may leave a sum of squares slightly below zero.
@@ -44,6 +46,9 @@ def box_sum(squares: Tensor, window: Window) -> Tensor:
 
 def box_sum_transposed(sums: Tensor, window: Window, size: tuple[int, ...]) -> Tensor:
     """Spread a map of the size of the output back over the patches, to `size`."""
+    # The sums are s_p = sum_q A_pq x_q with A_pq = 1 where pixel q lies in patch p. The gradient
+    # in x of a function with gradient t in s is A^T t: every pixel gets the sum of t over the
+    # patches that it belongs to, which is what the backward of a pooling or convolution does.
     if _can_pool(window):
         pooled = sums.new_empty(()).expand(size)
         return torch.ops.aten.avg_pool2d_backward(sums, pooled, *window[:3], False, True, 1)
@@ -65,6 +70,8 @@ def inverse_norm(squares: Tensor, eps: float) -> Tensor:
     """Return 1 / sqrt(squares + eps); with eps = 0, 0 in value and gradient where squares is 0."""
     if eps:
         return torch.rsqrt(squares + eps)
+    # With eps, d/ds (s + eps)^(-1/2) = -(s + eps)^(-3/2) / 2 is at most eps^(-3/2) / 2 and comes
+    # with a factor x, by way of s = |x|^2: the gradient in x is at most of order 1 / eps.
     # Not where(resolved, rsqrt(squares), 0): the branch not taken would give NaN gradients.
     resolved = squares > torch.finfo(squares.dtype).tiny
     return torch.rsqrt(torch.where(resolved, squares, 1.0)) * resolved
@@ -72,6 +79,7 @@ def inverse_norm(squares: Tensor, eps: float) -> Tensor:
 
 def unit_weight(weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """Divide filters by their length, in float32 or wider; return them and the factors."""
+    # In float32 even under autocast: half precision would round a filter's direction itself.
     weight = weight.to(accumulation_dtype(weight.dtype))
     squares = weight.square().sum(dim=tuple(range(1, weight.ndim)), keepdim=True)
     inverse = inverse_norm(squares, eps)

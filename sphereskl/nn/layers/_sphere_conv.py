@@ -26,8 +26,10 @@ class _SphereConv(SphericalLayer):
     def forward(self, x: Tensor, inverse_norm: Tensor | None = None) -> Tensor:
         x, full_precision = self._leave_autocast(x)
         with full_precision:
+            # Read once: a parametrised weight is computed anew by every access.
+            weight = self.weight
             images, recipe = self._padded_images(x), self._recipe()
-            weight = self.weight if self.weight.ndim == 4 else self.weight.unsqueeze(2)
+            weight = weight if weight.ndim == 4 else weight.unsqueeze(2)
             inverse = None if inverse_norm is None else self._to_images(inverse_norm)
             k = self.operator.k_over(2)
             if self.magnitude is None:
@@ -62,12 +64,16 @@ class _SphereConv(SphericalLayer):
         return self._from_images(inverse, x)
 
     def _to_images(self, x: Tensor) -> Tensor:
-        x = x if x.ndim == self.weight.ndim else x.unsqueeze(0)
-        return x if self.weight.ndim == 4 else x.unsqueeze(2)
+        """Add the height that signals lack, and a batch of one to a single sample."""
+        n_sizes = len(self.kernel_size)
+        x = x if x.ndim == n_sizes + 2 else x.unsqueeze(0)
+        return x if n_sizes == 2 else x.unsqueeze(2)
 
     def _from_images(self, y: Tensor, x: Tensor) -> Tensor:
-        y = y if self.weight.ndim == 4 else y.squeeze(2)
-        return y if x.ndim == self.weight.ndim else y.squeeze(0)
+        """Take away again what `_to_images` added to x."""
+        n_sizes = len(self.kernel_size)
+        y = y if n_sizes == 2 else y.squeeze(2)
+        return y if x.ndim == n_sizes + 2 else y.squeeze(0)
 
     def _padded_images(self, x: Tensor) -> Tensor:
         images = self._to_images(x)

@@ -96,8 +96,11 @@ class SphereLinear(SphericalLayer, nn.Linear):
             squares = x.to(accumulation_dtype(x.dtype)).square().sum(dim=-1, keepdim=True)
             lift = None
             if self.lift:
+                # With (x, 1) in place of x: u . (x, 1) = u' . x + u_last, and |(x, 1)|^2 is one
+                # more than |x|^2. The column of ones itself is never made.
                 unit, lift, squares = unit[:, :-1], unit[:, -1].to(x.dtype), squares + 1
             inverse = inverse_norm(squares, self.eps)
+            # Divided by |x| after the product, not before: x keeps its precision under autocast.
             cosines = F.linear(x, unit.to(x.dtype), lift) * inverse
             y = angular(cosines, self.operator.name, self.operator.k_over(0))
             y = y if self.magnitude is None else y * self.magnitude(inverse)

@@ -75,7 +75,10 @@ class SphericalLayer(nn.Module):
                 "with x.float()."
             )
         device = x.device.type
-        if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+        # The first question is for devices without autocast; compilers before torch 2.12 cannot
+        # trace it.
+        known = device in ("cpu", "cuda") or torch.amp.is_autocast_available(device)
+        if not (known and torch.is_autocast_enabled(device)):
             return x, nullcontext()
         x = x if x.dtype == torch.float64 else x.to(torch.get_autocast_dtype(device))
         return x, torch.autocast(device, enabled=False)

@@ -1,0 +1,168 @@
+"""What holds on a CPU holds on a GPU: the same laws, the same models, nothing lost on the way."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.model_selection import GridSearchCV
+
+from sphereskl import (
+    HypersphericalMultiTask,
+    HypersphericalOrdinalClassifier,
+    HypersphericalPrototypeClassifier,
+    HypersphericalRegressor,
+    SphereNetClassifier,
+    load,
+    save,
+)
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here"),
+]
+
+X, VALUE = load_diabetes(return_X_y=True)
+STAGE = np.digitize(VALUE, [100, 200])
+CASES = {
+    "prototype": (HypersphericalPrototypeClassifier, STAGE),
+    "regressor": (HypersphericalRegressor, VALUE),
+    "ordinal": (HypersphericalOrdinalClassifier, STAGE),
+    "multi-task": (HypersphericalMultiTask, (STAGE, VALUE)),
+    "spherenet": (SphereNetClassifier, STAGE),
+}
+all_estimators = pytest.mark.parametrize(("cls", "y"), CASES.values(), ids=CASES.keys())
+QUICK = {"max_epochs": 5, "random_state": 0}
+
+
+def _fit(cls, y, **params):
+    return cls(**{**QUICK, "device": "cuda", **params}).fit(X, y)
+
+
+@all_estimators
+def test_auto_takes_the_gpu(cls, y):
+    assert cls(**QUICK).fit(X, y).device_.type == "cuda"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@all_estimators
+def test_the_same_seed_gives_the_same_bits(cls, y, dtype):
+    first, second = (_fit(cls, y, dtype=dtype) for _ in range(2))
+    np.testing.assert_array_equal(first.transform(X), second.transform(X))
+    assert first.loss_curve_ == second.loss_curve_
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
+@all_estimators
+def test_the_same_weights_say_the_same_on_a_cpu(cls, y, dtype, tolerance, tmp_path):
+    on_gpu = _fit(cls, y, dtype=dtype)
+    save(on_gpu, tmp_path / "model")
+    on_cpu = load(tmp_path / "model", device="cpu")
+    assert on_cpu.device_.type == "cpu"
+    np.testing.assert_allclose(on_cpu.transform(X), on_gpu.transform(X), atol=tolerance)
+
+
+@all_estimators
+def test_the_same_start_learns_the_same_on_both(cls, y):
+    # One epoch in one batch in float64: other kernels, the same arithmetic.
+    options = {"max_epochs": 1, "batch_size": 1000, "dtype": "float64", "lr": 1e-4}
+    backbone = {"backbone": torch.nn.Linear(10, 16)}
+    found = [_fit(cls, y, device=d, **options, **backbone).transform(X) for d in ("cpu", "cuda")]
+    np.testing.assert_allclose(*found, atol=1e-8)
+
+
+@all_estimators
+def test_rows_do_not_depend_on_their_batch(cls, y):
+    model = _fit(cls, y)
+    np.testing.assert_allclose(model.transform(X[:7]), model.transform(X)[:7], atol=2e-6)
+
+
+@all_estimators
+def test_copies_are_the_same_model(cls, y):
+    model = _fit(cls, y)
+    for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        np.testing.assert_array_equal(other.transform(X), model.transform(X))
+    assert not hasattr(clone(model), "net_")
+
+
+@all_estimators
+def test_streams_and_warm_starts_go_on(cls, y):
+    model = _fit(cls, y, warm_start=True)
+    assert model.fit(X, y).n_iter_ == 10
+    assert model.partial_fit(X, y).n_iter_ == 11
+
+
+@all_estimators
+def test_a_network_that_is_kept_moves_to_the_device_that_was_set(cls, y):
+    model = _fit(cls, y, device="cpu", warm_start=True)
+    assert model.set_params(device="cuda").fit(X, y).device_.type == "cuda"
+    assert model.set_params(device="cpu").partial_fit(X, y).device_.type == "cpu"
+    assert np.isfinite(model.transform(X)).all()
+
+
+@all_estimators
+def test_weights_and_early_stopping_work(cls, y):
+    weight = np.random.RandomState(0).randint(0, 3, len(X))
+    model = cls(**QUICK, device="cuda", early_stopping=True).fit(X, y, sample_weight=weight)
+    assert len(model.validation_scores_) == model.n_iter_
+
+
+@all_estimators
+def test_the_callers_generators_are_left_alone(cls, y):
+    backbone = torch.nn.Sequential(torch.nn.Linear(10, 16), torch.nn.Dropout(0.2))
+    before = torch.cuda.get_rng_state(), torch.random.get_rng_state()
+    _fit(cls, y, backbone=backbone)
+    after = torch.cuda.get_rng_state(), torch.random.get_rng_state()
+    assert all(map(torch.equal, before, after))
+
+
+@pytest.mark.parametrize("cls", [HypersphericalPrototypeClassifier, SphereNetClassifier])
+def test_images_learn(cls):
+    images, labels = load_digits(return_X_y=True)
+    clf = cls(device="cuda", input_shape=(8, 8), max_epochs=10, random_state=0)
+    assert clf.fit(images[:1200], labels[:1200]).score(images[1200:], labels[1200:]) > 0.93
+
+
+@pytest.mark.parametrize("cls", [HypersphericalPrototypeClassifier, SphereNetClassifier])
+def test_an_epoch_waits_for_the_gpu_once(cls):
+    # Any other host synchronisation raises in this mode.
+    clf = _fit(cls, STAGE, batch_size=64)
+    net, batch = clf.net_, None
+    from sphereskl.training import TensorData
+
+    rows = clf.encoder_.transform(X).cuda()
+    batch = TensorData(rows, torch.from_numpy(STAGE).cuda())
+    net.initialize_optimizer()
+    net.scheduler_ = None
+    net.module_.train()
+    net._step(batch)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        net._step(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_memory_that_runs_out_leaves_the_last_model():
+    clf = _fit(*CASES["prototype"])
+    before = clf.transform(X)
+    clf.set_params(
+        backbone=lambda shape: torch.nn.Linear(shape[0], 2**34, device="meta").to("cuda")
+    )
+    with pytest.raises(torch.OutOfMemoryError):
+        clf.fit(X, STAGE)
+    np.testing.assert_array_equal(clf.transform(X), before)
+
+
+def test_a_search_shares_the_gpu():
+    clf = HypersphericalPrototypeClassifier(**QUICK, device="cuda")
+    search = GridSearchCV(clf, {"lr": [1e-3, 1e-2]}, cv=2).fit(X, STAGE)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_gpu_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match=r"device is 'cuda:99', but torch finds \d+ GPUs"):
+        HypersphericalPrototypeClassifier(device="cuda:99").fit(X, STAGE)
