@@ -62,33 +62,27 @@ def learn(
     partial : bool
         Whether to train for one epoch, on all rows.
     """
-    X, target, weight = rows
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
-    keys = row_keys(X, seed)
-    held_out = np.zeros(len(X), dtype=bool)
-    if judged is None and not partial and (estimator._calibrates or estimator.early_stopping):
-        fraction = estimator.validation_fraction
-        held_out = hold_out(keys, strata, fraction, at_least=_MIN_HELD_OUT)
+    holds_out = judged is None and not partial
     # Rows held out only to calibrate the result cost nothing while training.
     watches = judged is not None or estimator.early_stopping
+    (X, target, weight), keys, held_out = _split(estimator, rows, strata, seed, holds_out)
     judging = keys if judged is None else row_keys(judged[0], seed)
-    if held_out.any():
-        judging, judged = keys[held_out], (X[held_out], target[held_out], weight[held_out])
-    kept, own = ~held_out, is_own_network(estimator.backbone)
+    if held_out is not None:
+        judged, judging = held_out
+    own = is_own_network(estimator.backbone)
     if fresh:
         encoder = make_encoder(estimator, X, standardize=not own)
-        estimator.encoder_ = encoder.fit(X[kept], weight[kept])
-    data = estimator.encoder_.transform(X[kept]), target[kept], weight[kept]
-    valid = None
-    if judged is not None:
-        valid = (estimator.encoder_.transform(judged[0]), *judged[1:])
+        estimator.encoder_ = encoder.fit(X, weight)
+    X = estimator.encoder_.transform(X)
+    X_val = None if judged is None else estimator.encoder_.transform(judged[0])
     net = _fresh_net(estimator, seed) if fresh else _kept_net(estimator)
-    train = _to_device(net, *data)
+    train = _to_device(net, X, target, weight)
     # Copies of a row are dropped out alike: the layers have to be told which rows they see.
     if any(isinstance(layer, Dropout) for layer in net.module.modules()):
-        rows_seen = torch.from_numpy((keys[kept] >> 1).astype(np.int64))
+        rows_seen = torch.from_numpy((keys >> 1).astype(np.int64))
         train = train._replace(rows=rows_seen.to(net.device))
-    valid = None if valid is None else _to_device(net, *valid)
+    valid = None if judged is None or X_val is None else _to_device(net, X_val, *judged[1:])
     fit_net(
         net,
         train,
@@ -105,6 +99,23 @@ def learn(
     estimator.net_ = net
     if estimator._calibrates:
         estimator._calibrate(train if valid is None else valid, len(np.unique(judging)))
+
+
+def _split(
+    estimator: Any, rows: Rows, strata: NDArray[Any], seed: int, holds_out: bool
+) -> tuple[Rows, NDArray[Any], tuple[Rows, NDArray[Any]] | None]:
+    """Return rows to train on with their keys, and those held out with theirs, if any are."""
+    keys = row_keys(rows[0], seed)
+    if not (holds_out and (estimator._calibrates or estimator.early_stopping)):
+        return rows, keys, None
+    fraction = estimator.validation_fraction
+    held_out = hold_out(keys, strata, fraction, at_least=_MIN_HELD_OUT)
+    if not held_out.any():
+        return rows, keys, None
+    X, target, weight = rows
+    judges = X[held_out], target[held_out], weight[held_out]
+    kept = ~held_out
+    return (X[kept], target[kept], weight[kept]), keys[kept], (judges, keys[held_out])
 
 
 def _fresh_net(estimator: Any, seed: int) -> EmbeddingNet:

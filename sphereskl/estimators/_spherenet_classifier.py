@@ -54,7 +54,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         operator of the configuration, and that of the losses "w_softmax" and "ga_softmax";
         "auto" leaves both as they are.
     k : float, default="auto"
-        Softness of the operator "sigmoid", positive; replaces that of the configuration.
+        Softness of "sigmoid", positive; replaces that of the configuration.
     loss : {"softmax", "w_softmax", "a_softmax", "ga_softmax", "normface", "sphereface", \
             "sphereface_r", "cosface", "arcface"} or AngularMarginLoss, default="w_softmax"
         What is minimised. "softmax" is the ordinary cross-entropy of inner products with

@@ -26,7 +26,7 @@ class AngularMarginLoss(nn.Module):
     operator : {"cosine", "linear", "sigmoid"}, default="cosine"
         The function g of the angle, from 1 at 0 to -1 at pi.
     k : float, default=0.3
-        Positive width of the sigmoid operator; the others ignore it.
+        Softness of "sigmoid", positive; the others ignore it.
     multiplicative_margin : float, default=1.0
         Factor m of the target's angle, at least 1; need not be an integer.
     divisive_margin : float, default=1.0

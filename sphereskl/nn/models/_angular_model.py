@@ -28,7 +28,7 @@ class AngularModel(EmbeddingModel):
     operator : {"cosine", "linear", "sigmoid"}, default="cosine"
         Function g of the angle that logits are made of.
     k : float, default=0.3
-        Positive width of "sigmoid"; the others ignore it.
+        Softness of "sigmoid", positive; the others ignore it.
 
     Raises
     ------
@@ -78,6 +78,8 @@ class AngularModel(EmbeddingModel):
         h = self.backbone(X)
         if self.free_prototypes:
             return h @ self._prototypes.T
+        # Class weights learn with a length of their own, which counts for nothing: directions are
+        # taken anew at every pass, and their gradient is orthogonal to them.
         g = normalize(h) @ normalize(self._prototypes).mT
         if self.operator is not None and self.operator.name != "cosine":
             g = self.operator(g)

@@ -102,6 +102,7 @@ class EmbeddingModel(nn.Module):
         Cosines with the prototypes; with `free_norm`, inner products of outputs that were not
         normalised.
         """
+        # Fixed prototypes are unit already; those that learn leave the sphere with every step.
         prototypes = normalize(self._prototypes) if self.learn_prototypes else self._prototypes
         if self.free_norm:
             return self.backbone(X) @ prototypes.T
