@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..geometry import one_thread, place_prototypes
+from ..geometry import closest_pair, one_thread, place_prototypes
 from ..nn import MLP, ConvNet
 from ..preprocessing import ImageEncoder, TableEncoder, infer_sample_shape
 
@@ -267,9 +267,8 @@ def _unit_rows(rows):
             f"prototypes must have a direction, but row {int(np.argmin(norms))} is zero."
         )
     unit = rows / norms
-    closeness = unit @ unit.T - 2 * np.eye(len(unit))
-    i, j = np.unravel_index(closeness.argmax(), closeness.shape)
-    if closeness[i, j] > 1 - 1e-12:
+    i, j = closest_pair(torch.from_numpy(unit))
+    if unit[i] @ unit[j] > 1 - 1e-12:
         raise ValueError(
             f"prototypes must differ in direction, but rows {i} and {j} are the same; classes "
             "on one prototype could not be told apart."

@@ -1,0 +1,28 @@
+"""A device is one that torch has, or an error that says so."""
+
+import pytest
+import torch
+
+from sphereskl.training import resolve_device
+
+
+def test_auto_is_the_gpu_if_there_is_one():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert resolve_device("auto").type == expected
+
+
+@pytest.mark.parametrize("device", ["cpu", torch.device("cpu"), torch.device("meta")])
+def test_what_torch_knows_is_taken(device):
+    assert resolve_device(device) == torch.device(device)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("gpu", "device must be 'auto' or one that torch knows, .* got 'gpu'"),
+        ("cuda:99", r"device is 'cuda:99', but torch finds \d+ GPUs here; pass device='auto'"),
+    ],
+)
+def test_what_is_not_there_is_named(device, message):
+    with pytest.raises(ValueError, match=message):
+        resolve_device(device)
