@@ -68,12 +68,14 @@ X, y = data["digits"]
 search = GridSearchCV(
     make_pipeline(
         StandardScaler(),
-        HypersphericalPrototypeClassifier(backbone=MLP((128,)), max_epochs=15, random_state=0),
+        HypersphericalPrototypeClassifier(
+            backbone=MLP((128,), n_members=2), max_epochs=15, random_state=0
+        ),
     ),
     {
         "hypersphericalprototypeclassifier__embedding_dim": [9, 64],
         "hypersphericalprototypeclassifier__loss": ["cross_entropy", "squared_cosine"],
-        "hypersphericalprototypeclassifier__backbone__dropout": [0.0, 0.2],
+        "hypersphericalprototypeclassifier__backbone__numeric_embedding": ["piecewise", None],
     },
     cv=3,
     n_jobs=2,

@@ -53,7 +53,7 @@ FOREIGN = {
     "nn/networks": {"torch"},
     "testing": {"torch"},
     "training": {"numpy", "skorch", "torch", "tqdm"},
-    "preprocessing": {"numpy", "pandas", "polars", "sklearn", "torch"},
+    "preprocessing": {"narwhals", "numpy", "pandas", "polars", "sklearn", "torch"},
     "estimators": {"numpy", "safetensors", "scipy", "sklearn", "torch"},
     "display": {"matplotlib", "numpy", "scipy", "sklearn"},
 }

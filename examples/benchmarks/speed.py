@@ -80,7 +80,7 @@ class Contenders:
         self.raw = Network().to(device)
         self.optimizer = torch.optim.AdamW(self.raw.parameters(), lr=LR, fused=True)
         self.ours = HypersphericalPrototypeClassifier(
-            backbone=MLP(hidden_layer_sizes=(HIDDEN,), dropout=0.0),
+            backbone=MLP((HIDDEN,), n_members=1, numeric_embedding=None),
             max_epochs=5,
             batch_size=BATCH,
             validation_fraction=0,

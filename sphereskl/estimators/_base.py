@@ -20,7 +20,7 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor
 
 from ..nn import EmbeddingModel
@@ -35,8 +35,9 @@ from ..training import (
     settle_interruption,
     unchanged_on_error,
 )
-from ._components import BACKBONES, as_array, check_meaning
+from ._components import BACKBONES, takes_gaps
 from ._learning import check_unchanged, learn
+from ._samples import check_samples
 
 __all__ = ["EMBEDDING_DIM", "BaseSphereEstimator", "HasMethods", "Interval", "Real", "StrOptions"]
 
@@ -72,7 +73,12 @@ class BaseSphereEstimator(
     _y_options: ClassVar[dict[str, Any]] = {}
 
     # Parameters that a network is built from: they cannot change while it is kept.
-    _network_parameters: ClassVar[tuple[str, ...]] = ("backbone", "dtype", "input_shape")
+    _network_parameters: ClassVar[tuple[str, ...]] = (
+        "backbone",
+        "categorical_features",
+        "dtype",
+        "input_shape",
+    )
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "backbone": [
@@ -81,6 +87,7 @@ class BaseSphereEstimator(
             torch.nn.Module,
             callable,
         ],
+        "categorical_features": [StrOptions({"from_dtype"}), "array-like", str, None],
         "input_shape": [tuple, list, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -89,7 +96,7 @@ class BaseSphereEstimator(
         "lr_schedule": [StrOptions(set(SCHEDULES))],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "early_stopping": ["boolean"],
+        "early_stopping": [StrOptions({"auto"}), "boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -210,8 +217,8 @@ class BaseSphereEstimator(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples: numbers without gaps in an array, a data frame or a torch tensor;
-            images as the class documentation says.
+            Samples: numbers and categories in an array or a data frame, or a torch tensor of
+            numbers; NaN, None and NA are missing values. Images as the class documentation says.
         y : array-like of shape (n_samples,) or (n_samples, n_targets), or pair
             What to predict: labels of any type, values in one column or several, or, for
             `HypersphericalMultiTask`, classes and values, where a missing one is None, NaN or NA
@@ -292,11 +299,27 @@ class BaseSphereEstimator(
         """
         return self._infer(X, "embed")
 
+    def resultant_length(self, X: Any) -> NDArray[Any]:
+        """Tell how far the members of the network agree on every sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        length : ndarray of shape (n_samples,)
+            Length of the mean of their unit embeddings, in [0, 1]; 1 where all agree, or where
+            the network is but one.
+        """
+        return self._infer(X, "resultant_length")[:, 0]
+
     def _infer(self, X: Any, view: str) -> NDArray[Any]:
-        """Return rows of a view of the model, "embed" or "logits", in its dtype."""
+        """Return rows of a view of the model, such as "embed" or "logits", in its dtype."""
         if not hasattr(self, "net_"):
             check_is_fitted(self)
-        X = self.encoder_.transform(self._check_samples(X, reset=False))
+        X = self.encoder_.transform(check_samples(self, X, reset=False))
         return infer(getattr(self.module_, view), X, device=self.device_).numpy()
 
     def _learn(
@@ -347,35 +370,9 @@ class BaseSphereEstimator(
             settle_interruption(len(self.net_.history))
         return self
 
-    def _check_samples(
-        self, X: Any, y: Any = "no_validation", *, reset: bool, **options: Any
-    ) -> Any:
-        """Let scikit-learn validate samples, and targets unless `y` is "no_validation".
-
-        Returns X or (X, y): samples of float64, float32 or, for images, uint8; `y` as `options`
-        say. `reset` sets what is known of samples, instead of comparing with it.
-        """
-        X = as_array("X", X) if isinstance(X, Tensor) else X
-        y = as_array("y", y) if isinstance(y, Tensor) else y
-        ndim = np.ndim(X) if hasattr(X, "__len__") and not hasattr(X, "columns") else 2
-        if reset and ndim > 2 and self.input_shape is None:
-            check_meaning(np.shape(X))
-        kept = (np.uint8,) if ndim > 2 or self.input_shape is not None else ()
-        dtype = (np.float64, np.float32, *kept)
-        checked: Any = validate_data(self, X, y, reset=reset, dtype=dtype, allow_nd=True, **options)
-        shape = (checked[0] if isinstance(checked, tuple) else checked).shape[1:]
-        if reset:
-            self._sample_shape = shape
-        elif shape != self._sample_shape:
-            raise ValueError(
-                f"X has samples of shape {shape}, but {type(self).__name__} was fitted with "
-                f"samples of shape {self._sample_shape}."
-            )
-        return checked
-
     def _check_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], Any]:
         """Validate samples and targets together."""
-        return self._check_samples(X, y, reset=reset, **self._y_options)
+        return check_samples(self, X, y, reset=reset, **self._y_options)
 
     def _check_validation(self, X_val: Any, y_val: Any) -> tuple[Any, Any]:
         """Return samples and targets of the rows to judge by."""
@@ -397,4 +394,5 @@ class BaseSphereEstimator(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = [self.dtype]
         tags.input_tags.three_d_array = self.input_shape is not None
+        tags.input_tags.allow_nan = takes_gaps(self)
         return tags

@@ -112,7 +112,7 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:
         expected = self._expected_scale()
         self.scale_ = fit_scale(
-            infer(self.module_.logits, data.X, device=self.device_),
+            infer(self.module_.logits, *data.inputs, device=self.device_),
             data.target.cpu(),
             None if data.weight is None else data.weight.cpu(),
             expected=expected,

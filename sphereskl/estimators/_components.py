@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import lru_cache
+from inspect import signature
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..geometry import closest_pair, one_thread, place_prototypes
-from ..nn import MLP, ConvNet
+from ..nn import MLP, ConvNet, TableInput
 from ..preprocessing import ImageEncoder, TableEncoder, infer_sample_shape
 
 BACKBONES = {"mlp": MLP, "convnet": ConvNet}
@@ -33,6 +34,11 @@ def is_own_network(backbone):
     return not isinstance(backbone, str) and not hasattr(backbone, "build")
 
 
+def takes_gaps(estimator):
+    """Tell whether missing values are understood: in tables, by networks of ours."""
+    return estimator.input_shape is None and not is_own_network(estimator.backbone)
+
+
 def check_meaning(shape):
     """Refuse an array of more than two dimensions whose shape does not tell what they are.
 
@@ -54,18 +60,16 @@ def check_meaning(shape):
         )
 
 
-def make_encoder(estimator, X, *, standardize):
+def make_encoder(estimator, X):
     """Choose how samples become tensors: as a table, or as images of known shape.
 
     Parameters
     ----------
     estimator : estimator
-        Whose `dtype` and `input_shape` count.
+        Whose parameters count. A network that the user brought sees the numbers that the user
+        gives; samples for others are standardised.
     X : ndarray of shape (n_samples, ...)
         Validated samples.
-    standardize : bool
-        Whether to shift and scale; a network that the user brought expects the numbers that
-        the user gives.
 
     Returns
     -------
@@ -77,13 +81,15 @@ def make_encoder(estimator, X, *, standardize):
     ValueError
         If `input_shape` does not fit the samples.
     """
-    options = {"dtype": getattr(torch, estimator.dtype), "standardize": standardize}
+    options = {
+        "dtype": getattr(torch, estimator.dtype),
+        "standardize": not is_own_network(estimator.backbone),
+    }
     given = estimator.input_shape
     if given is None and X.ndim == 2:
-        return TableEncoder(**options)
-    shape = infer_sample_shape(X.shape) if given is None else tuple(given)
-    if shape is None:
-        return TableEncoder(**options)
+        reader = estimator._reader
+        return TableEncoder(None if reader is None else reader.is_categorical_, **options)
+    shape = tuple(infer_sample_shape(X.shape) or () if given is None else given)
     if len(shape) not in (2, 3) or np.prod(shape) != np.prod(X.shape[1:]):
         raise ValueError(
             f"input_shape must be (height, width), (channels, height, width) or (height, width, "
@@ -121,7 +127,7 @@ def as_array(name, values):
     return values.cpu().numpy()
 
 
-def build_backbone(backbone, input_shape, embedding_dim):
+def build_backbone(backbone, input_shape, embedding_dim, columns=None):
     """Build the network that a `backbone` parameter describes.
 
     Parameters
@@ -132,6 +138,8 @@ def build_backbone(backbone, input_shape, embedding_dim):
         Shape of one encoded sample.
     embedding_dim : int or None
         Width asked for; ``None`` leaves it to a network that the user brought.
+    columns : Columns, default=None
+        What the columns of an encoded table are; ``None`` for images.
 
     Returns
     -------
@@ -145,19 +153,25 @@ def build_backbone(backbone, input_shape, embedding_dim):
         backbone = BACKBONES[name]()
         if name == "mlp":
             # A last hidden layer narrower than the embedding would confine it to a subspace.
-            backbone.set_params(hidden_layer_sizes=(256, max(256, embedding_dim)))
-    return backbone.build(input_shape, embedding_dim)
+            *others, last = backbone.hidden_layer_sizes
+            backbone.set_params(hidden_layer_sizes=(*others, max(last, embedding_dim)))
+    if columns is not None and "columns" in signature(backbone.build).parameters:
+        return backbone.build(input_shape, embedding_dim, columns)
+    if columns is None or not columns.cardinalities:
+        return backbone.build(input_shape, embedding_dim)
+    first = TableInput(columns)
+    return nn.Sequential(first, backbone.build((first.width,), embedding_dim))
 
 
-def sized_backbone(backbone, input_shape, embedding_dim, default):
+def sized_backbone(backbone, encoder, embedding_dim, default):
     """Build a network and find out how wide its output is.
 
     Parameters
     ----------
     backbone : str, configuration, nn.Module or callable
         See the estimators.
-    input_shape : tuple of int
-        Shape of one encoded sample.
+    encoder : TableEncoder or ImageEncoder
+        What encodes its samples, fitted.
     embedding_dim : int or None
         Width that the output must have; ``None`` leaves it to a network that the user brought.
     default : int
@@ -169,6 +183,8 @@ def sized_backbone(backbone, input_shape, embedding_dim, default):
         The network.
     width : int
         Width of its output.
+    n_members : int
+        Number of members that it has.
 
     Raises
     ------
@@ -177,33 +193,34 @@ def sized_backbone(backbone, input_shape, embedding_dim, default):
     """
     own = is_own_network(backbone)
     wanted = default if embedding_dim is None and not own else embedding_dim
-    network = build_backbone(backbone, input_shape, wanted)
-    width = _output_width(network, input_shape)
-    if wanted not in (None, width):
+    network = build_backbone(backbone, encoder.output_shape_, wanted, encoder.columns_)
+    shape = _output_shape(network, encoder.output_shape_, most_axes=2 if own else 3)
+    if wanted not in (None, shape[-1]):
         raise ValueError(
-            f"embedding_dim is {wanted}, but backbone returns rows of width {width}; make "
+            f"embedding_dim is {wanted}, but backbone returns rows of width {shape[-1]}; make "
             "them agree, or leave embedding_dim='auto'."
         )
-    return network, width
+    return network, shape[-1], shape[0] if len(shape) == 3 else 1
 
 
-def _output_width(backbone, input_shape):
-    """Width of what a network returns, found by asking it.
+def _output_shape(backbone, input_shape, *, most_axes):
+    """Shape of what a network returns for two samples, found by asking it.
 
     Raises
     ------
     ValueError
-        If it does not map (n, *input_shape) to (n, width).
+        If it is not (2, width), or, with three axes, (n_members, 2, width).
     """
     with torch.no_grad():
         output = backbone.eval()(torch.zeros(2, *input_shape))
-    if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != 2:
-        got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    is_tensor = isinstance(output, torch.Tensor)
+    if not is_tensor or not 2 <= output.ndim <= most_axes or output.shape[-2] != 2:
+        got = tuple(output.shape) if is_tensor else type(output).__name__
         raise ValueError(
             f"backbone must map 2 samples of shape {tuple(input_shape)} to a tensor of shape "
             f"(2, embedding_dim), got {got}; add a layer that flattens or projects."
         )
-    return output.shape[1]
+    return tuple(output.shape)
 
 
 def resolve_prototypes(prototypes, classes, embedding_dim, seed):

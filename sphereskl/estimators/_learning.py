@@ -1,4 +1,4 @@
-"""One course of learning: rows held out, a network built or kept, trained and calibrated."""
+"""One course of learning: a network built or kept, rows that judge it, training, calibration."""
 
 import textwrap
 from copy import copy
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
-from ..nn import Dropout, EmbeddingModel
+from ..nn import EmbeddingModel, TableInput
 from ..training import (
     EmbeddingNet,
     TensorData,
+    assign_folds,
     fit_net,
     hold_out,
     resolve_device,
@@ -63,38 +64,47 @@ def learn(
         Whether to train for one epoch, on all rows.
     """
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
-    holds_out = judged is None and not partial
-    # Rows held out only to calibrate the result cost nothing while training.
-    watches = judged is not None or estimator.early_stopping
-    (X, target, weight), keys, held_out = _split(estimator, rows, strata, seed, holds_out)
-    judging = keys if judged is None else row_keys(judged[0], seed)
-    if held_out is not None:
-        judged, judging = held_out
-    own = is_own_network(estimator.backbone)
     if fresh:
-        encoder = make_encoder(estimator, X, standardize=not own)
-        estimator.encoder_ = encoder.fit(X, weight)
-    X = estimator.encoder_.transform(X)
-    X_val = None if judged is None else estimator.encoder_.transform(judged[0])
-    net = _fresh_net(estimator, seed) if fresh else _kept_net(estimator)
-    train = _to_device(net, X, target, weight)
-    # Copies of a row are dropped out alike: the layers have to be told which rows they see.
-    if any(isinstance(layer, Dropout) for layer in net.module.modules()):
-        rows_seen = torch.from_numpy((keys >> 1).astype(np.int64))
-        train = train._replace(rows=rows_seen.to(net.device))
-    valid = None if judged is None or X_val is None else _to_device(net, X_val, *judged[1:])
+        encoder = make_encoder(estimator, rows[0])
+        estimator.encoder_ = encoder.fit(rows[0], rows[2])
+        net, estimator.n_members_ = _fresh_net(estimator, seed)
+    else:
+        net = _kept_net(estimator)
+    # Members that are kept are judged by the rows that they were judged by before.
+    keys = row_keys(rows[0], net.seed)
+    fold, held_out = None, np.zeros(len(keys), dtype=bool)
+    if judged is None and not partial:
+        fold, held_out = _split(estimator, keys, strata)
+    encode = estimator.encoder_.transform
+    train = _to_device(net, encode(rows[0]), *rows[1:])
+    if fresh:
+        _fit_curves(net, train)
+    stops = estimator.early_stopping
+    if stops == "auto":
+        # By default where it costs no row.
+        stops = judged is not None or fold is not None
+    valid, judging = None, keys
+    if judged is not None:
+        valid = _to_device(net, encode(judged[0]), *judged[1:])
+        judging = row_keys(judged[0], seed)
+    elif fold is not None:
+        train = train._replace(fold=torch.from_numpy(fold).to(net.device))
+        valid, judging = _select(train, fold >= 0), keys[fold >= 0]
+    elif held_out.any():
+        valid, train = (_select(train, part) for part in (held_out, ~held_out))
+        judging = keys[held_out]
     fit_net(
         net,
         train,
-        valid if watches else None,
+        valid if judged is not None or stops else None,
         max_epochs=1 if partial else estimator.max_epochs,
         # The end of a stream of partial fits is not known: no schedule can lead there.
         schedule="constant" if partial else estimator.lr_schedule,
         keeps_momentum=partial,
         callbacks=estimator.callbacks or (),
-        patience=estimator.n_iter_no_change if estimator.early_stopping and not partial else None,
+        patience=estimator.n_iter_no_change if stops and not partial else None,
         verbose=bool(estimator.verbose),
-        draws_globally=own,
+        draws_globally=is_own_network(estimator.backbone),
     )
     estimator.net_ = net
     if estimator._calibrates:
@@ -102,31 +112,41 @@ def learn(
 
 
 def _split(
-    estimator: Any, rows: Rows, strata: NDArray[Any], seed: int, holds_out: bool
-) -> tuple[Rows, NDArray[Any], tuple[Rows, NDArray[Any]] | None]:
-    """Return rows to train on with their keys, and those held out with theirs, if any are."""
-    keys = row_keys(rows[0], seed)
-    if not (holds_out and (estimator._calibrates or estimator.early_stopping)):
-        return rows, keys, None
-    fraction = estimator.validation_fraction
-    held_out = hold_out(keys, strata, fraction, at_least=_MIN_HELD_OUT)
-    if not held_out.any():
-        return rows, keys, None
-    X, target, weight = rows
-    judges = X[held_out], target[held_out], weight[held_out]
-    kept = ~held_out
-    return (X[kept], target[kept], weight[kept]), keys[kept], (judges, keys[held_out])
+    estimator: Any, keys: NDArray[Any], strata: NDArray[Any]
+) -> tuple[NDArray[np.int64] | None, NDArray[np.bool_]]:
+    """Return which member every row judges, None if it judges none, and which rows are held out.
+
+    With members no row is lost: each is judged by the rows that it was not trained on.
+    """
+    nobody, fraction = np.zeros(len(keys), dtype=bool), estimator.validation_fraction
+    if not fraction or not (estimator._calibrates or estimator.early_stopping):
+        return None, nobody
+    if estimator.n_members_ > 1:
+        fold = assign_folds(keys, strata, estimator.n_members_)
+        enough = len(np.unique(keys[fold >= 0])) >= _MIN_HELD_OUT
+        return fold if enough else None, nobody
+    # Without members rows that are held out are lost, which only what needs them is worth.
+    if not estimator._calibrates and estimator.early_stopping == "auto":
+        return None, nobody
+    return None, hold_out(keys, strata, fraction, at_least=_MIN_HELD_OUT)
 
 
-def _fresh_net(estimator: Any, seed: int) -> EmbeddingNet:
-    """Build the network that an estimator's parameters describe, for its encoded samples."""
-    shape = estimator.encoder_.output_shape_
+def _fresh_net(estimator: Any, seed: int) -> tuple[EmbeddingNet, int]:
+    """Build the network that an estimator's parameters describe, and count its members."""
+    encoder = estimator.encoder_
     with seeded(seed):
-        described, width, default = estimator._describe(shape)
+        described, width, default = estimator._describe(encoder.output_shape_)
         place, criterion = estimator._make_placement(), estimator._make_criterion()
-        backbone, width = sized_backbone(described, shape, width, default)
+        backbone, width, n_members = sized_backbone(described, encoder, width, default)
         model = estimator._assemble(backbone, place(width, seed), criterion)
-    return make_net(estimator, model, criterion, seed)
+    return make_net(estimator, model, criterion, seed), n_members
+
+
+def _fit_curves(net: EmbeddingNet, train: TensorData) -> None:
+    """Let numeric embeddings bend where the rows are."""
+    for layer in net.module.modules():
+        if isinstance(layer, TableInput):
+            layer.fit_edges(train.X.to(net.module.device), train.weight)
 
 
 def _kept_net(estimator: Any) -> EmbeddingNet:
@@ -139,7 +159,8 @@ def rebuild_net(estimator: Any, prototypes: Tensor, embedding_dim: int) -> Embed
     """Build a net with prototypes and width that are known; its weights are any."""
     shape, criterion = estimator.encoder_.output_shape_, estimator._make_criterion()
     with seeded(0):
-        backbone = build_backbone(estimator._describe(shape)[0], shape, embedding_dim)
+        described, columns = estimator._describe(shape)[0], estimator.encoder_.columns_
+        backbone = build_backbone(described, shape, embedding_dim, columns)
         model = estimator._assemble(backbone, prototypes, criterion)
     return make_net(estimator, model, criterion, seed=0).initialize()
 
@@ -190,6 +211,12 @@ def _to_device(
     equal = (weight == weight[0]).all()
     share = None if equal else torch.from_numpy(weight / weight.mean()).to(net.device, X.dtype)
     return TensorData(X.to(net.device), torch.from_numpy(target).to(net.device), share)
+
+
+def _select(data: TensorData, chosen: NDArray[np.bool_]) -> TensorData:
+    """Return the rows that are chosen, with weights of mean 1."""
+    part = data.select(torch.from_numpy(np.flatnonzero(chosen)).to(data.X.device))
+    return part if part.weight is None else part._replace(weight=part.weight / part.weight.mean())
 
 
 def _shown(value: Any) -> str:

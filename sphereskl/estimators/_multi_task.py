@@ -17,6 +17,7 @@ from ..preprocessing import LabelsAndValues, is_known, split_targets
 from ..training import Criterion, TensorData, infer
 from ._base import EMBEDDING_DIM, BaseSphereEstimator, Interval, Real, StrOptions
 from ._components import PLACEMENTS, resolve_prototypes
+from ._samples import check_samples
 
 _CLASS_LOSSES = ("cross_entropy", "squared_cosine", "cosine")
 # As in HypersphericalPrototypeClassifier by default.
@@ -56,6 +57,11 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         Values at the lower and the upper pole; see `HypersphericalRegressor`.
     task_weight : float, default=0.85
         Weight w of the classes in ``w * class loss + (1 - w) * value loss``, in [0, 1].
+    categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
+        Which columns of a table are categories: those whose type says so (categorical, enum,
+        string or object), those with the given names or indices or in a mask, or none. Missing
+        categories are a level of their own, unseen ones are none. A network that the user
+        brought takes neither categories nor missing numbers.
     input_shape : tuple of int, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
         channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
@@ -67,7 +73,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         "sgd" has momentum 0.9. A callable such as an optimiser class is called with
         parameter groups and ``lr``.
-    lr : float, default=2e-3
+    lr : float, default=4e-3
         Highest learning rate.
     lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
         Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
@@ -76,13 +82,16 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         Decay of weight matrices; biases, scale and prototypes do not decay.
     max_grad_norm : float, default=None
         Longest gradient; longer ones are shortened to it.
-    early_stopping : bool, default=False
-        Whether to stop once the loss on held-out rows has not improved for
-        `n_iter_no_change` epochs, and to go back to the weights of the best epoch.
+    early_stopping : bool or "auto", default="auto"
+        Whether to stop once the loss on rows that judge the network has not improved for
+        `n_iter_no_change` epochs, and to go back to the weights of the best epoch. "auto" does
+        where judges cost no training row: with `X_val`, and with a backbone of several members,
+        such as `sphereskl.MLP`, each of which is judged by the rows it is not trained on.
     validation_fraction : float, default=0.1
         Share of the training rows in [0, 1), stratified by class, held out to fit `scale_`
         and to stop early; copies of a row stay together. With 0, or if they would be fewer
-        than ten distinct rows, the training rows serve.
+        than ten distinct rows, the training rows serve. Members of a backbone hold out none:
+        unless it is 0, each is trained without its share of the rows.
     n_iter_no_change : int, default=10
         Epochs to wait for an improvement.
     warm_start : bool, default=False
@@ -112,6 +121,8 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         Unit directions of the classes, without the axis of the value.
     scale_ : float
         Scale that makes the probabilities of held-out rows most likely.
+    n_members_ : int
+        Number of networks that `transform` and predictions are the mean of.
     embedding_dim_ : int
         Dimension of the embedding.
     n_features_in_ : int
@@ -127,7 +138,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
     loss_curve_ : list of float
         Training loss of every epoch.
     validation_scores_ : list of float
-        Accuracy on validation rows of every epoch, with `early_stopping` or `X_val`.
+        Accuracy on validation rows of every epoch, where it stops early or `X_val` is given.
     device_ : torch.device
         Where the model is.
     encoder_ : TableEncoder or ImageEncoder
@@ -144,9 +155,8 @@ class HypersphericalMultiTask(BaseSphereEstimator):
 
     Notes
     -----
-    `fit` takes two targets, for which scikit-learn has no convention: the estimator is
-    neither a classifier nor a regressor to it. Cross-validation and searches work where `y`
-    is a data frame or an array, which they can index.
+    `fit` takes two targets, for which scikit-learn has no convention: to it, this is neither a
+    classifier nor a regressor. Searches work where `y` is a data frame or an array.
 
     Classes are compared within the slice of the sphere that is theirs, normalised again:
     on the whole sphere a sample at a pole could not show its class (`JointModel`). With
@@ -202,15 +212,16 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         loss: str = "cross_entropy",
         bounds: Any = "minmax",
         task_weight: float = 0.85,
+        categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | None = None,
         max_epochs: int = 50,
         batch_size: int = 128,
         optimizer: str | Callable[..., Any] = "adamw",
-        lr: float = 2e-3,
+        lr: float = 4e-3,
         lr_schedule: str = "one_cycle",
         weight_decay: float = 1e-2,
         max_grad_norm: float | None = None,
-        early_stopping: bool = False,
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
@@ -226,6 +237,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         self.loss = loss
         self.bounds = bounds
         self.task_weight = task_weight
+        self.categorical_features = categorical_features
         self.input_shape = input_shape
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -260,8 +272,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         y_class : ndarray of shape (n_samples,)
             Labels.
         """
-        logits = self._infer(X, "logits")
-        return self.target_encoder_.split(logits)[0]
+        return self.target_encoder_.split(self._infer(X, "logits"))[0]
 
     def predict_value(self, X: Any) -> NDArray[np.float64]:
         """Value at the place of every sample between the poles.
@@ -276,8 +287,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         y_value : ndarray of shape (n_samples,), float64
             Values within ``bounds_``.
         """
-        logits = self._infer(X, "logits")
-        return self.target_encoder_.split(logits)[1]
+        return self.target_encoder_.split(self._infer(X, "logits"))[1]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities of the classes.
@@ -312,8 +322,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         score : float
             At most 1. It does not depend on `task_weight`, so that a search can choose it.
         """
-        logits = self._infer(X, "logits")
-        label, value = self.target_encoder_.split(logits)
+        label, value = self.target_encoder_.split(self._infer(X, "logits"))
         true_label, true_value = split_targets(y)
         known, measured = is_known(true_label), ~np.isnan(true_value)
         weight = np.ones(len(label)) if sample_weight is None else np.asarray(sample_weight)
@@ -326,7 +335,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
 
     def _check_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], Any]:
         # Scikit-learn's checks know of no target that may be missing.
-        X, y = self._check_samples(X, reset=reset), split_targets(y)
+        X, y = check_samples(self, X, reset=reset), split_targets(y)
         check_consistent_length(X, *y)
         return X, y
 
@@ -372,21 +381,19 @@ class HypersphericalMultiTask(BaseSphereEstimator):
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:
         code, expected = data.target[:, 0].cpu().long(), self.module_.scale.item()
         known = code >= 0
-        if not known.any():
-            # All held-out rows lack a class: nothing speaks against the scale of training.
-            self.scale_ = expected
-            return
-        self.scale_ = fit_scale(
-            infer(self.module_.logits, data.X, device=self.device_)[known, 1:],
-            code[known],
-            None if data.weight is None else data.weight.cpu()[known],
-            expected=expected,
-            n_distinct=min(n_distinct, int(known.sum())),
-        )
+        # If all held-out rows lack a class, nothing speaks against the scale of training.
+        self.scale_ = expected
+        if known.any():
+            self.scale_ = fit_scale(
+                infer(self.module_.logits, *data.inputs, device=self.device_)[known, 1:],
+                code[known],
+                None if data.weight is None else data.weight.cpu()[known],
+                expected=expected,
+                n_distinct=min(n_distinct, int(known.sum())),
+            )
 
     @staticmethod
     def _score(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        """Return the accuracy where the class is known."""
         known = (target[:, 0] >= 0).to(logits)
         share = known if weight is None else known * weight
         hits = (logits[:, 1:].argmax(dim=1) == target[:, 0]).to(logits)

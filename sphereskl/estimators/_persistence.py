@@ -10,13 +10,14 @@ from safetensors.torch import save_file
 from torch import nn
 
 from .. import nn as sphere_nn
+from ..preprocessing import ColumnReader
 from ._base import BaseSphereEstimator
-from ._components import as_vectors, is_own_network, make_encoder
+from ._components import as_vectors, make_encoder
 from ._learning import rebuild_net
 
-_FORMAT = 2
+_FORMAT = 3
 # What a fit sets that is stored by itself, or follows from what is stored.
-_NOT_FITTED = ("net_", "encoder_", "target_encoder_", "_built_with")
+_NOT_FITTED = ("net_", "encoder_", "target_encoder_", "_built_with", "_reader")
 
 
 def save(estimator, path):
@@ -36,8 +37,9 @@ def save(estimator, path):
     Notes
     -----
     The file holds tensors in the safetensors format and, in its header, JSON with the
-    parameters and fitted attributes. It holds no training data and no code: loading it
-    cannot run anything. Parameters that are code (an own network or loss, callbacks) or a
+    parameters and fitted attributes. It holds no code, so that loading it cannot run
+    anything, and no training rows, but what was learned of columns: ranges, quantiles and the
+    levels of categories. Parameters that are code (an own network or loss, callbacks) or a
     `RandomState` are left out, and have to be given to `load` again.
 
     Examples
@@ -86,6 +88,11 @@ def save(estimator, path):
         "code": code,
         **encoders,
         "fitted": fitted,
+        "columns": estimator._reader
+        and {
+            "is_categorical": estimator._reader.is_categorical_.tolist(),
+            "levels": estimator._reader.levels_,
+        },
         "embedding_dim": estimator.embedding_dim_,
         "history": [
             {name: value for name, value in epoch.items() if name != "batches"}
@@ -139,8 +146,12 @@ def load(path, *, device="auto", **params):
 
 
 def _restore_network(estimator, header, tensors):
-    example, own = np.zeros((1, *estimator._sample_shape)), is_own_network(estimator.backbone)
-    estimator.encoder_ = make_encoder(estimator, example, standardize=not own)
+    estimator._reader = None
+    if header["columns"]:
+        estimator._reader = ColumnReader()
+        estimator._reader.is_categorical_ = np.array(header["columns"]["is_categorical"])
+        estimator._reader.levels_ = header["columns"]["levels"]
+    estimator.encoder_ = make_encoder(estimator, np.zeros((1, *estimator._sample_shape)))
     estimator.target_encoder_ = estimator._make_target_encoder()
     for encoder in ("encoder_", "target_encoder_"):
         for name, value in header[encoder].items():
@@ -184,6 +195,9 @@ def _encode(name, value, estimator, tensors):
         return {"tensor": name}
     if isinstance(value, np.ndarray):
         return {"array": value.tolist(), "dtype": value.dtype.str}
+    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+        parts = (_encode(f"{name}.{j}", part, estimator, tensors) for j, part in enumerate(value))
+        return {"list": list(parts)}
     if isinstance(value, tuple):
         return {"tuple": list(value)}
     if isinstance(value, dict):
@@ -207,6 +221,8 @@ def _decode(value, tensors):
         return tensors[value["tensor"]].numpy()
     if "array" in value:
         return np.array(value["array"], dtype=value["dtype"])
+    if "list" in value:
+        return [_decode(part, tensors) for part in value["list"]]
     return tuple(value["tuple"]) if "tuple" in value else dict(value["pairs"])
 
 

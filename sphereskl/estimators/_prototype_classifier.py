@@ -60,6 +60,11 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
     label_smoothing : float, default=0.1
         Share of the target mass in [0, 1) spread over all classes, for "cross_entropy"
         and "logits".
+    categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
+        Which columns of a table are categories: those whose type says so (categorical, enum,
+        string or object), those with the given names or indices or in a mask, or none. Missing
+        categories are a level of their own, unseen ones are none. A network that the user
+        brought takes neither categories nor missing numbers.
     input_shape : tuple of int, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
         channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
@@ -71,7 +76,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         "sgd" has momentum 0.9. A callable such as an optimiser class is called with
         parameter groups and ``lr``.
-    lr : float, default=2e-3
+    lr : float, default=4e-3
         Highest learning rate.
     lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
         Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
@@ -80,13 +85,17 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         Decay of weight matrices; biases, scale and prototypes do not decay.
     max_grad_norm : float, default=None
         Longest gradient; longer ones are shortened to it.
-    early_stopping : bool, default=False
-        Whether to stop once the loss on held-out rows has not improved for
-        `n_iter_no_change` epochs, and to go back to the weights of the best epoch.
+    early_stopping : bool or "auto", default="auto"
+        Whether to stop once the loss on rows that judge the network has not improved for
+        `n_iter_no_change` epochs, and to go back to the weights of the best epoch. "auto" does
+        where judges cost no training row: with `X_val`, and with a backbone of several members,
+        such as `sphereskl.MLP`, each of which is judged by the rows it is not trained on.
     validation_fraction : float, default=0.1
         Share of the training rows in [0, 1), stratified, held out to fit `scale_` and to
         stop early; copies of a row stay together. With 0, or if they would be fewer than
         ten distinct rows, the training rows serve, and probabilities tend to be overconfident.
+        Members of a backbone hold out none: unless it is 0, each is trained without its share
+        of the rows.
     n_iter_no_change : int, default=10
         Epochs to wait for an improvement.
     class_weight : dict or "balanced", default=None
@@ -120,6 +129,8 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
     scale_ : float
         Scale that makes the probabilities of held-out rows most likely. It never changes
         which class is most probable.
+    n_members_ : int
+        Number of networks that `transform` and predictions are the mean of.
     embedding_dim_ : int
         Dimension of the embedding.
     n_features_in_ : int
@@ -135,7 +146,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
     loss_curve_ : list of float
         Training loss of every epoch.
     validation_scores_ : list of float
-        Accuracy on validation rows of every epoch, with `early_stopping` or `X_val`.
+        Accuracy on validation rows of every epoch, where it stops early or `X_val` is given.
     device_ : torch.device
         Where the model is.
     encoder_ : TableEncoder or ImageEncoder
@@ -208,15 +219,16 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         loss: str | Callable[..., Tensor] = "cross_entropy",
         scale: float | Literal["learned"] = "learned",
         label_smoothing: float = 0.1,
+        categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | None = None,
         max_epochs: int = 50,
         batch_size: int = 128,
         optimizer: str | Callable[..., Any] = "adamw",
-        lr: float = 2e-3,
+        lr: float = 4e-3,
         lr_schedule: str = "one_cycle",
         weight_decay: float = 1e-2,
         max_grad_norm: float | None = None,
-        early_stopping: bool = False,
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         class_weight: dict[Any, float] | str | None = None,
@@ -233,6 +245,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         self.loss = loss
         self.scale = scale
         self.label_smoothing = label_smoothing
+        self.categorical_features = categorical_features
         self.input_shape = input_shape
         self.max_epochs = max_epochs
         self.batch_size = batch_size

@@ -54,17 +54,22 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
     bounds_margin : float, default=0.0
         Part of the range, at least 0, by which the bounds are moved apart on both sides,
         for values beyond those in training.
-    loss : {"squared", "gaussian", "absolute", "huber", "quantile"} or callable, \
-            default="squared"
+    loss : {"gaussian", "squared", "absolute", "huber", "quantile"} or callable, \
+            default="gaussian"
         What is minimised of the difference between the cosine and the one asked for, and
         with it what is predicted: the mean with the first two, the median, something between
         them, or the quantile that `quantile` names. "gaussian" is the logarithm of the mean
-        square: it goes on learning where "squared" fades, which is good for little noise and bad
-        for much. A callable takes cosines (n_samples, n_targets),
-        target (n_samples, n_targets) and weight (n_samples,) or None as tensors and
-        returns a scalar.
+        square, the likelihood of noise of unknown size: it goes on learning where "squared"
+        fades, and needs judges that stop it where there is much noise. A callable takes
+        cosines (n_samples, n_targets), target (n_samples, n_targets) and weight (n_samples,)
+        or None as tensors and returns a scalar.
     quantile : float, default=0.5
         Which quantile, in (0, 1), under ``loss="quantile"``.
+    categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
+        Which columns of a table are categories: those whose type says so (categorical, enum,
+        string or object), those with the given names or indices or in a mask, or none. Missing
+        categories are a level of their own, unseen ones are none. A network that the user
+        brought takes neither categories nor missing numbers.
     input_shape : tuple of int, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
         channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
@@ -76,7 +81,7 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         "sgd" has momentum 0.9. A callable such as an optimiser class is called with
         parameter groups and ``lr``.
-    lr : float, default=2e-3
+    lr : float, default=4e-3
         Highest learning rate.
     lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
         Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
@@ -85,13 +90,16 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         Decay of weight matrices; biases, scale and prototypes do not decay.
     max_grad_norm : float, default=None
         Longest gradient; longer ones are shortened to it.
-    early_stopping : bool, default=False
-        Whether to stop once the loss on held-out rows has not improved for
-        `n_iter_no_change` epochs, and to go back to the weights of the best epoch.
+    early_stopping : bool or "auto", default="auto"
+        Whether to stop once the loss on rows that judge the network has not improved for
+        `n_iter_no_change` epochs, and to go back to the weights of the best epoch. "auto" does
+        where judges cost no training row: with `X_val`, and with a backbone of several members,
+        such as `sphereskl.MLP`, each of which is judged by the rows it is not trained on.
     validation_fraction : float, default=0.1
         Share of the training rows in [0, 1) that is held out for `early_stopping`; copies
         of a row stay together. With 0, or if they would be fewer than ten distinct rows,
-        the training loss decides when to stop.
+        the training loss decides when to stop. Members of a backbone hold out none: unless it
+        is 0, each is trained without its share of the rows.
     n_iter_no_change : int, default=10
         Epochs to wait for an improvement.
     warm_start : bool, default=False
@@ -117,6 +125,8 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         Values at the poles, `bounds_margin` included.
     prototypes_ : ndarray of shape (n_targets, embedding_dim // n_targets)
         Upper pole of every target's sphere; the lower one is its opposite.
+    n_members_ : int
+        Number of networks that `transform` and predictions are the mean of.
     embedding_dim_ : int
         Dimension of the embedding, all spheres together.
     n_features_in_ : int
@@ -132,7 +142,7 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
     loss_curve_ : list of float
         Training loss of every epoch.
     validation_scores_ : list of float
-        R2 on validation rows of every epoch, with `early_stopping` or `X_val`.
+        R2 on validation rows of every epoch, where it stops early or `X_val` is given.
     device_ : torch.device
         Where the model is.
     encoder_ : TableEncoder or ImageEncoder
@@ -201,17 +211,18 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         embedding_dim: int | Literal["auto"] = "auto",
         bounds: Any = "minmax",
         bounds_margin: float = 0.0,
-        loss: str | Callable[..., Tensor] = "squared",
+        loss: str | Callable[..., Tensor] = "gaussian",
         quantile: float = 0.5,
+        categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | None = None,
         max_epochs: int = 50,
         batch_size: int = 128,
         optimizer: str | Callable[..., Any] = "adamw",
-        lr: float = 2e-3,
+        lr: float = 4e-3,
         lr_schedule: str = "one_cycle",
         weight_decay: float = 1e-2,
         max_grad_norm: float | None = None,
-        early_stopping: bool = False,
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
@@ -227,6 +238,7 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         self.bounds_margin = bounds_margin
         self.loss = loss
         self.quantile = quantile
+        self.categorical_features = categorical_features
         self.input_shape = input_shape
         self.max_epochs = max_epochs
         self.batch_size = batch_size

@@ -64,6 +64,11 @@ class SphereNetClassifier(BaseSphereClassifier):
         Margin of the kind that the loss has; "auto" is the loss's own default.
     regularizer : {"orthogonal", "mhe", "half_space_mhe"} or Regularizer, default=None
         Penalty that keeps the filters of a layer apart, see `sphereskl.nn.Regularizer`.
+    categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
+        Which columns of a table are categories: those whose type says so (categorical, enum,
+        string or object), those with the given names or indices or in a mask, or none. Missing
+        categories are a level of their own, unseen ones are none. A network that the user
+        brought takes neither categories nor missing numbers.
     input_shape : tuple of int, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
         channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
@@ -86,13 +91,17 @@ class SphereNetClassifier(BaseSphereClassifier):
         biases, scales and shifts do not decay.
     max_grad_norm : float, default=None
         Longest gradient; longer ones are shortened to it.
-    early_stopping : bool, default=False
-        Whether to stop once the loss on held-out rows has not improved for
-        `n_iter_no_change` epochs, and to go back to the weights of the best epoch.
+    early_stopping : bool or "auto", default="auto"
+        Whether to stop once the loss on rows that judge the network has not improved for
+        `n_iter_no_change` epochs, and to go back to the weights of the best epoch. "auto" does
+        where judges cost no training row: with `X_val`, and with a backbone of several members,
+        such as `sphereskl.MLP`, each of which is judged by the rows it is not trained on.
     validation_fraction : float, default=0.1
         Share of the training rows in [0, 1), stratified, held out to fit `scale_` and to
         stop early; copies of a row stay together. With 0, or if they would be fewer than
         ten distinct rows, the training rows serve, and probabilities tend to be overconfident.
+        Members of a backbone hold out none: unless it is 0, each is trained without its share
+        of the rows.
     n_iter_no_change : int, default=10
         Epochs to wait for an improvement.
     class_weight : dict or "balanced", default=None
@@ -126,6 +135,8 @@ class SphereNetClassifier(BaseSphereClassifier):
     scale_ : float
         Scale that makes the probabilities of held-out rows most likely. It never changes
         which class is most probable.
+    n_members_ : int
+        Number of networks that `transform` and predictions are the mean of.
     embedding_dim_ : int
         Dimension of the embedding.
     n_features_in_ : int
@@ -142,7 +153,7 @@ class SphereNetClassifier(BaseSphereClassifier):
     loss_curve_ : list of float
         Training loss of every epoch, without the regulariser.
     validation_scores_ : list of float
-        Accuracy on validation rows of every epoch, with `early_stopping` or `X_val`.
+        Accuracy on validation rows of every epoch, where it stops early or `X_val` is given.
     device_ : torch.device
         Where the model is.
     encoder_ : TableEncoder or ImageEncoder
@@ -209,6 +220,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         loss: str | AngularMarginLoss = "w_softmax",
         margin: float | Literal["auto"] = "auto",
         regularizer: str | Regularizer | None = None,
+        categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | None = None,
         max_epochs: int = 50,
         batch_size: int = 128,
@@ -217,7 +229,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         lr_schedule: str = "one_cycle",
         weight_decay: float = 1e-2,
         max_grad_norm: float | None = None,
-        early_stopping: bool = False,
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         class_weight: dict[Any, float] | str | None = None,
@@ -234,6 +246,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         self.loss = loss
         self.margin = margin
         self.regularizer = regularizer
+        self.categorical_features = categorical_features
         self.input_shape = input_shape
         self.max_epochs = max_epochs
         self.batch_size = batch_size

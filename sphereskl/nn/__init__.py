@@ -2,12 +2,15 @@
 
 from ._operators import AngularOperator, angular, unrolled_angular
 from .layers import (
+    CategoryEmbedding,
     Dropout,
+    MemberLinear,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
     SphereConv1d,
     SphereConv2d,
     SphereLinear,
     SphereNorm,
-    row_identity,
     to_spherical,
 )
 from .losses import (
@@ -38,12 +41,14 @@ from .models import AngularModel, EmbeddingModel, JointModel, ProductModel
 from .networks import (
     MLP,
     BackboneConfig,
+    Columns,
     ConvNet,
     SphereCNN,
     SphereGoogLeNet,
     SphereMLP,
     SphereResNet,
     SphereVGG,
+    TableInput,
 )
 
 __all__ = [
@@ -56,10 +61,15 @@ __all__ = [
     "AngularOperator",
     "Annealing",
     "BackboneConfig",
+    "CategoryEmbedding",
+    "Columns",
     "ConvNet",
     "Dropout",
     "EmbeddingModel",
     "JointModel",
+    "MemberLinear",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEmbedding",
     "ProductModel",
     "Regularizer",
     "SphereCNN",
@@ -71,6 +81,7 @@ __all__ = [
     "SphereNorm",
     "SphereResNet",
     "SphereVGG",
+    "TableInput",
     "absolute_error",
     "angular",
     "cosine_distance",
@@ -84,7 +95,6 @@ __all__ = [
     "ordinal_cost",
     "orthogonality",
     "pinball",
-    "row_identity",
     "separating_scale",
     "soft_cross_entropy",
     "squared_cosine",

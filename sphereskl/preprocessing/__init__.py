@@ -1,5 +1,6 @@
 """What users bring, turned into tensors: encoders of samples and encoders of targets."""
 
+from ._columns import ColumnReader, is_frame, is_plain
 from ._images import ImageEncoder, channels_last, infer_sample_shape
 from ._labels import Labels
 from ._labels_and_values import (
@@ -14,6 +15,7 @@ from ._tables import TableEncoder
 from ._values import Values, from_cosines, resolve_bounds, to_cosines
 
 __all__ = [
+    "ColumnReader",
     "ImageEncoder",
     "Labels",
     "LabelsAndValues",
@@ -23,7 +25,9 @@ __all__ = [
     "channels_last",
     "from_cosines",
     "infer_sample_shape",
+    "is_frame",
     "is_known",
+    "is_plain",
     "join_targets",
     "resolve_bounds",
     "split_targets",

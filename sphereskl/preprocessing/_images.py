@@ -36,6 +36,9 @@ class ImageEncoder:
         ``(channels, height, width)``.
     """
 
+    # A table's encoder tells of its columns; images have none.
+    columns_ = None
+
     def __init__(
         self, sample_shape: tuple[int, ...], *, dtype: torch.dtype, standardize: bool = True
     ):

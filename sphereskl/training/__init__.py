@@ -5,7 +5,7 @@ from ._criterion import AngularCriterion, Criterion
 from ._data import ShuffledBatches, TensorData
 from ._devices import resolve_device
 from ._fit import fit_net
-from ._hold_out import hold_out, row_keys
+from ._hold_out import assign_folds, hold_out, row_keys
 from ._inference import infer
 from ._interrupt import called_from_prompt, settle_interruption
 from ._net import EmbeddingNet, StopTraining
@@ -27,6 +27,7 @@ __all__ = [
     "ShuffledBatches",
     "StopTraining",
     "TensorData",
+    "assign_folds",
     "called_from_prompt",
     "fit_net",
     "hold_out",

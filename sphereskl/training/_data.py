@@ -22,14 +22,20 @@ class TensorData(NamedTuple):
         Encoded targets.
     weight : Tensor of shape (n_samples,), default=None
         Row weights of mean 1 over the training set; ``None`` stands for ones.
-    rows : Tensor of shape (n_samples,), default=None
-        Row identities, equal for copies of a row (see `sphereskl.nn.row_identity`).
+    fold : Tensor of shape (n_samples,), default=None
+        For a network with members, the one that is not trained on each row, int64, and that the
+        row judges instead, -1 for none; ``None`` trains all on all.
     """
 
     X: Tensor
     target: Tensor
     weight: Tensor | None = None
-    rows: Tensor | None = None
+    fold: Tensor | None = None
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What a model takes to judge itself by the rows: `X`, and `fold` if there are members."""
+        return (self.X,) if self.fold is None else (self.X, self.fold)
 
     def select(self, index: Tensor) -> "TensorData":
         """Return the rows at `index`."""
@@ -37,7 +43,7 @@ class TensorData(NamedTuple):
             self.X.index_select(0, index),
             self.target.index_select(0, index),
             None if self.weight is None else self.weight.index_select(0, index),
-            None if self.rows is None else self.rows.index_select(0, index),
+            None if self.fold is None else self.fold.index_select(0, index),
         )
 
 

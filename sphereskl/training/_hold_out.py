@@ -1,4 +1,4 @@
-"""Which rows are held out from training, decided by what the rows hold."""
+"""Which rows are held out, from training or from a member, decided by what the rows hold."""
 
 import hashlib
 
@@ -70,8 +70,7 @@ def hold_out(
     >>> hold_out(keys, np.repeat([0, 1], 5), 0.2).sum()
     np.int64(2)
     """
-    pairs = np.stack([target.astype(np.uint64), keys], axis=1)
-    distinct, copies_of = np.unique(pairs, axis=0, return_inverse=True)
+    distinct, copies_of = _distinct(keys, target)
     # Systematic sampling along rows sorted by (stratum, key): stratified by construction.
     crossed = np.floor(np.arange(len(distinct) + 1) * fraction + 0.5)
     chosen = np.diff(crossed).astype(bool)
@@ -79,6 +78,46 @@ def hold_out(
     kept = np.bincount(stratum, weights=~chosen)
     first = np.flatnonzero(np.diff(stratum, prepend=-1))
     chosen[first[kept[stratum[first]] == 0]] = False
-    held_out = chosen[copies_of.reshape(-1)]
+    held_out = chosen[copies_of]
     enough = len(np.unique(keys[held_out])) >= at_least
     return held_out if enough else np.zeros_like(held_out)
+
+
+def assign_folds(keys: np.ndarray, target: np.ndarray, n_folds: int) -> np.ndarray:
+    """Deal the distinct rows out to folds, stratum by stratum.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_samples,)
+        From `row_keys`.
+    target : ndarray of shape (n_samples,)
+        Strata, int64.
+    n_folds : int
+        Number of folds.
+
+    Returns
+    -------
+    fold : ndarray of shape (n_samples,), int64
+        In [0, n_folds), or -1 for the only distinct row of a stratum, which no fold can spare;
+        copies of a row with the same target share theirs. Folds differ by one distinct row at
+        the most, in every stratum and in all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.training import assign_folds
+    >>> assign_folds(np.arange(6, dtype=np.uint64), np.repeat([0, 1], 3), 3)
+    array([0, 1, 2, 0, 1, 2])
+    """
+    distinct, copies_of = _distinct(keys, target)
+    _, stratum, sizes = np.unique(distinct[:, 0], return_inverse=True, return_counts=True)
+    spared = sizes[stratum.reshape(-1)] > 1
+    fold = np.where(spared, (np.cumsum(spared) - 1) % n_folds, -1)
+    return fold[copies_of]
+
+
+def _distinct(keys: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return distinct pairs (stratum, key), sorted, and the place of every row's among them."""
+    pairs = np.stack([target.astype(np.uint64), keys], axis=1)
+    distinct, copies_of = np.unique(pairs, axis=0, return_inverse=True)
+    return distinct, copies_of.reshape(-1)

@@ -17,9 +17,9 @@ _DEFAULT_MULTIPLE = 32
 
 
 def infer(
-    view: Callable[[Tensor], Tensor],
+    view: Callable[..., Tensor],
     X: Tensor,
-    *,
+    *others: Tensor,
     device: torch.device | str = "cpu",
     chunk_size: int = 4096,
 ) -> Tensor:
@@ -28,10 +28,12 @@ def infer(
     Parameters
     ----------
     view : callable
-        Maps (n, ...) to (n, n_outputs), row by row; a method of a model in evaluation
-        mode.
+        Maps (n, ...), and as much of `others`, to (n, n_outputs), row by row; a method of a
+        model in evaluation mode.
     X : Tensor of shape (n_samples, ...)
         Encoded samples, on any device.
+    *others : Tensor of shape (n_samples, ...)
+        What else `view` takes for every row.
     device : torch.device or str, default="cpu"
         Where `view` computes. On the CPU every chunk is computed on one thread, and as
         many chunks at a time as torch has threads.
@@ -46,14 +48,20 @@ def infer(
     device = torch.device(device)
     n_threads = torch.get_num_threads() if device.type == "cpu" else 1
 
-    def compute(chunk: Tensor) -> Tensor:
+    def compute(chunk: tuple[Tensor, ...]) -> Tensor:
         with one_thread() if n_threads > 1 else nullcontext(), torch.inference_mode():
-            return view(chunk.to(device)).cpu()
+            return view(*(part.to(device) for part in chunk)).cpu()
 
     multiple = _ROW_MULTIPLE.get(X.dtype, _DEFAULT_MULTIPLE)
-    padded = torch.cat([X, X.new_zeros((-len(X) % multiple, *X.shape[1:]))])
-    rows_each = min(chunk_size // multiple, -(-len(padded) // multiple // n_threads))
-    chunks = padded.split(max(1, rows_each) * multiple)
+    n_missing = -len(X) % multiple
+    rows_each = min(chunk_size // multiple, -(-(len(X) + n_missing) // multiple // n_threads))
+    parts = (
+        torch.cat([part, part.new_zeros((n_missing, *part.shape[1:]))]).split(
+            max(1, rows_each) * multiple
+        )
+        for part in (X, *others)
+    )
+    chunks = list(zip(*parts, strict=True))
     if n_threads == 1 or len(chunks) == 1:
         return torch.cat(list(map(compute, chunks)))[: len(X)]
     with ThreadPoolExecutor(n_threads) as pool:

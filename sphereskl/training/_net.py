@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from typing import Any, Self
 
 import torch
@@ -10,10 +9,11 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 from torch import Tensor
 
-from ..nn import EmbeddingModel, row_identity
+from ..nn import EmbeddingModel
 from ._criterion import AngularCriterion, Criterion
 from ._data import ShuffledBatches, TensorData
 from ._inference import infer
+from ._members import by_member
 from ._optimizers import make_optimizer
 from ._schedules import make_schedule
 
@@ -212,10 +212,9 @@ class EmbeddingNet(NeuralNet):
     def _step(
         self, batch: TensorData, on_gradients: Callable[[], None] | None = None
     ) -> tuple[list[Tensor], Tensor]:
-        """Take a step; return [loss] or [loss, penalty], and the outputs."""
-        with nullcontext() if batch.rows is None else row_identity(batch.rows):
-            outputs = self.module_(batch.X)
-        loss = self.criterion_(outputs, batch.target, batch.weight, self.module_)
+        """Take a step; return [loss] or [loss, penalty], and what the model returned."""
+        outputs = self.module_(batch.X)
+        loss = self.criterion_(*by_member(outputs, batch), self.module_)
         values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
         sum(values[1:], loss).backward()
         if self.max_grad_norm is not None:
@@ -239,12 +238,14 @@ class EmbeddingNet(NeuralNet):
         )
         self.history.record_batch("train_loss", values[0].item())
         self.history.record_batch("train_batch_size", len(batch.X))
-        self.notify("on_batch_end", loss=values[0], y_pred=outputs.detach(), **told)
+        # Callbacks score rows, not what every member says of them.
+        of_rows = outputs.detach() if outputs.ndim == 2 else outputs.detach().mean(dim=0)
+        self.notify("on_batch_end", loss=values[0], y_pred=of_rows, **told)
         return values
 
     def _validate(self, data: TensorData) -> None:
         self.module_.eval()
-        outputs = infer(self.module_, data.X, device=self.device)
+        outputs = infer(self.module_, *data.inputs, device=self.device)
         outputs = outputs.to(data.target.device)
         with torch.inference_mode():
             loss = self.criterion_(outputs, data.target, data.weight, self.module_)

@@ -65,7 +65,9 @@ def make_optimizer(
             is_direction = id(parameter) in spherical or (
                 name.endswith("_prototypes") and not free_prototypes
             )
-            decays = parameter.ndim > 1 and not is_direction
+            # Biases of members have an axis for them.
+            is_bias = parameter.ndim < 2 or name.endswith("bias")
+            decays = not (is_bias or is_direction)
             (decaying if decays else free).append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": decaying, "weight_decay": weight_decay},

@@ -26,7 +26,12 @@ def quick():
     """Make a classifier that learns iris or digits in a fraction of a second."""
 
     def make(**params):
-        defaults = {"backbone": MLP((32,)), "max_epochs": 8, "lr": 1e-2, "random_state": 0}
+        defaults = {
+            "backbone": MLP((32,), n_members=1),
+            "max_epochs": 8,
+            "lr": 1e-2,
+            "random_state": 0,
+        }
         return HypersphericalPrototypeClassifier(**{**defaults, **params})
 
     return make

@@ -24,6 +24,7 @@ NETWORKS = [
 DIFFERENT = {
     "estimators": {
         "backbone": "a spherical network has other names and other defaults",
+        "lr": "what is best for the network by default",
         "embedding_dim": "its least value and its default follow from the geometry of each",
         "prototypes": "those of two tasks lie in the axes that are left to classes",
         "loss": "each has losses of its own",

@@ -8,12 +8,6 @@ import torch
 from sphereskl import MLP, ConvNet
 
 
-def without_nan(X):
-    X = X.copy()
-    X[3, 1] = np.nan
-    return X
-
-
 def with_inf(X):
     X = X.copy()
     X[3, 1] = np.inf
@@ -21,13 +15,14 @@ def with_inf(X):
 
 
 BAD_X = {
-    "nan": (without_nan, "X contains NaN"),
     "infinity": (with_inf, "X contains infinity"),
     "empty": (lambda X: X[:0], "0 sample"),
     "no columns": (lambda X: X[:, :0], "0 feature"),
     "one row": (lambda X: X[0], "Expected 2D array"),
     "sparse": (scipy.sparse.csr_array, "[Ss]parse data was passed"),
-    "text": (lambda X: np.full(X.shape, "x"), "could not convert string to float"),
+    "text": (lambda X: np.full(X.shape, "x").tolist(), "could not convert string to float"),
+    "dates": (lambda X: X.astype("datetime64[D]"), "x0.*of dates.*skrub's TableVectorizer"),
+    "complex": (lambda X: X + 1j, "Complex data not supported"),
     "3-D": (lambda X: X.reshape(-1, 2, 2), r"X has 3 dimensions.*pass input_shape=\(2, 2\)"),
     "ambiguous 4-D": (lambda X: X.reshape(-1, 2, 2, 1), "X has 4 dimensions.*pass input_shape"),
     "gradient": (

@@ -24,7 +24,12 @@ def flowers():
 
 
 def quick(**params):
-    defaults = {"backbone": MLP((32,)), "max_epochs": 40, "lr": 1e-2, "random_state": 0}
+    defaults = {
+        "backbone": MLP((32,), n_members=1),
+        "max_epochs": 40,
+        "lr": 1e-2,
+        "random_state": 0,
+    }
     return HypersphericalMultiTask(**{**defaults, **params})
 
 
@@ -51,7 +56,7 @@ def _last_axes(embedding_dim):
     """A network whose rows carry an axis for the value in front of those of the classes."""
 
     def build(input_shape):
-        network = MLP((16,), dropout=0.0).build(input_shape, embedding_dim)
+        network = MLP((16,), n_members=1).build(input_shape, embedding_dim)
         return torch.nn.Sequential(network, _Drop())
 
     return build
@@ -83,7 +88,7 @@ def test_without_the_value_it_is_the_classifier(flowers):
     X, y = flowers
 
     def whole(input_shape):
-        return MLP((16,), dropout=0.0).build(input_shape, 5)
+        return MLP((16,), n_members=1).build(input_shape, 5)
 
     joint = HypersphericalMultiTask(backbone=whole, task_weight=1, **SAME).fit(X, y)
     same = {**SAME, "embedding_dim": 4}
@@ -112,7 +117,12 @@ def test_rows_that_lack_both_are_left_out(flowers):
 
 def test_repetition_equals_weight_in_one_batch(flowers):
     X, y = flowers[0][::5], flowers[1][::5]
-    params = {"dtype": "float64", "max_epochs": 5, "batch_size": 100, "backbone": MLP((8,))}
+    params = {
+        "dtype": "float64",
+        "max_epochs": 5,
+        "batch_size": 100,
+        "backbone": MLP((8,), n_members=1),
+    }
     times = np.arange(len(X)) % 3
     weighted = quick(**params).fit(X, y, sample_weight=times)
     index = np.repeat(np.arange(len(X)), times)

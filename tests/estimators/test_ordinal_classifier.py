@@ -25,7 +25,12 @@ def stages():
 
 
 def quick(**params):
-    defaults = {"backbone": MLP((32,)), "max_epochs": 15, "lr": 1e-2, "random_state": 0}
+    defaults = {
+        "backbone": MLP((32,), n_members=1),
+        "max_epochs": 15,
+        "lr": 1e-2,
+        "random_state": 0,
+    }
     return HypersphericalOrdinalClassifier(**{**defaults, **params})
 
 
@@ -89,9 +94,10 @@ def test_ordered_columns_bring_their_order(stages, wrap):
 
 def test_reversing_the_order_mirrors_nothing_but_the_labels(stages):
     X, y = stages
-    forth = quick(max_epochs=40).fit(X, y)
-    back = quick(max_epochs=40, categories=[3, 2, 1, 0]).fit(X, y)
-    assert np.mean(forth.predict(X) == back.predict(X)) > 0.8
+    # Other initial weights, as it were: one member fits noise in its own way, the mean does not.
+    forth = quick(backbone=MLP((32,))).fit(X, y)
+    back = quick(backbone=MLP((32,)), categories=[3, 2, 1, 0]).fit(X, y)
+    assert np.mean(forth.predict(X) == back.predict(X)) > 0.85
 
 
 def test_a_class_without_rows_keeps_its_place(stages):

@@ -76,7 +76,9 @@ def test_given_validation_rows_are_the_only_judges(digits, quick, monkeypatch):
 def test_labels_of_validation_rows_do_not_reach_the_weights(digits, quick):
     X, y = digits
     true, false = (
-        quick(max_epochs=2).fit(X[:1000], y[:1000], X_val=X[1000:], y_val=labels)
+        quick(max_epochs=2, early_stopping=False).fit(
+            X[:1000], y[:1000], X_val=X[1000:], y_val=labels
+        )
         for labels in (y[1000:], y[1000:][::-1])
     )
     np.testing.assert_array_equal(true.transform(X), false.transform(X))

@@ -34,8 +34,16 @@ OURS = {
     "norm": (lambda: SphereNorm(3, fan_in=9), (3, 2, 2), {"is_twice_differentiable": True}),
     "operator": (lambda: AngularOperator("cosine"), (3,), {}),
     "dropout": (lambda: Dropout(0.5), (6,), {"is_twice_differentiable": True}),
-    "mlp": (lambda: MLP((8,), activation="tanh").build((4,), 3), (4,), {}),
-    "sphere mlp": (lambda: SphereMLP((8,), activation="tanh").build((4,), 3), (4,), {}),
+    "mlp": (
+        lambda: MLP((8,), n_members=1, numeric_embedding=None, activation="tanh").build((4,), 3),
+        (4,),
+        {},
+    ),
+    "sphere mlp": (
+        lambda: SphereMLP((8,), activation="tanh").build((4,), 3),
+        (4,),
+        {},
+    ),
     "convnet": (
         lambda: ConvNet((4, 8)).build((1, 6, 6), 3),
         (1, 6, 6),

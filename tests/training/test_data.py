@@ -37,7 +37,7 @@ def test_what_belongs_to_a_row_stays_with_it():
     row = batch.X[:, 0]
     assert torch.equal(batch.target, row.long() % 3)
     assert torch.equal(batch.weight, row / 7)
-    assert torch.equal(batch.rows, row.long() + 100)
+    assert torch.equal(batch.fold, row.long() + 100)
 
 
 def test_equal_seeds_give_equal_epochs():

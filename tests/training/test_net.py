@@ -14,11 +14,9 @@ from sphereskl.nn import (
     MLP,
     AngularModel,
     ConvNet,
-    Dropout,
     EmbeddingModel,
     cross_entropy,
     make_angular_loss,
-    row_identity,
     squared_cosine,
 )
 from sphereskl.training import (
@@ -38,12 +36,12 @@ def _data(n_samples=100, seed=0, weighted=False):
     X = torch.randn(n_samples, 4, generator=generator)
     target = (X[:, 0] > 0).long() + (X[:, 1] > 0).long()
     weight = torch.rand(n_samples, generator=generator) if weighted else None
-    return TensorData(X, target, weight, torch.arange(n_samples))
+    return TensorData(X, target, weight)
 
 
 def _model(seed=0, **options):
     with seeded(seed):
-        backbone = MLP((16,), dropout=0.2).build((4,), 8)
+        backbone = MLP((16,), n_members=1, numeric_embedding=None).build((4,), 8)
     return EmbeddingModel(backbone, simplex(3, 8).float(), scale=4.0, learn_scale=True, **options)
 
 
@@ -131,8 +129,7 @@ def _train_by_hand(model, data, *, optimizer, schedule, seed, n_epochs=4, max_no
     for _ in range(n_epochs):
         for batch in batches:
             stepper.zero_grad()
-            with row_identity(batch.rows):
-                cosines = model(batch.X)
+            cosines = model(batch.X)
             cross_entropy(cosines, batch.target, batch.weight, scale=model.scale).backward()
             if max_norm is not None:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
@@ -246,7 +243,6 @@ def test_training_loss_is_the_mean_over_rows():
     # Of unequal batches too: with a step size of 0 it is the loss of the whole.
     net = _net(_model().requires_grad_(False), max_epochs=1, optimizer="sgd", lr=0.0)
     net.module.log_scale.requires_grad_(True)
-    net.module.backbone[0][2].p = 0.0
     net.fit(_data(101))
     expected = cross_entropy(net.module_(_data(101).X), _data(101).target, scale=4.0)
     assert net.history[-1, "train_loss"] == pytest.approx(expected.item(), rel=1e-6)
@@ -278,8 +274,7 @@ def test_half_the_square_as_a_regularizer_is_weight_decay(callbacks):
     batches = ShuffledBatches(_data(), 16, torch.Generator().manual_seed(0))
     for batch in (batch for _ in range(4) for batch in batches):
         stepper.zero_grad()
-        with row_identity(batch.rows):
-            loss = cross_entropy(decayed(batch.X), batch.target, scale=decayed.scale)
+        loss = cross_entropy(decayed(batch.X), batch.target, scale=decayed.scale)
         loss.backward()
         stepper.step()
     torch.testing.assert_close(_state(penalised.module_), _state(decayed))
@@ -449,5 +444,4 @@ def test_images_are_trained_on():
     model = EmbeddingModel(backbone, simplex(3, 8).float())
     data = TensorData(torch.randn(40, 1, 4, 4, generator=torch.Generator()), torch.arange(40) % 3)
     net = _net(model, Criterion(squared_cosine)).fit(data)
-    assert any(isinstance(layer, Dropout) for layer in net.module_.modules())
     assert np.isfinite(net.history[:, "train_loss"]).all()

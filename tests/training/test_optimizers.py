@@ -53,7 +53,11 @@ def test_ordinary_layers_of_spherical_networks_decay():
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_without_gradient_only_decay_moves_weights(name):
-    model = EmbeddingModel(MLP((4,)).build((2,), 3), simplex(3, 3), learn_scale=True)
+    model = EmbeddingModel(
+        MLP((4,), n_members=1, numeric_embedding=None).build((2,), 3),
+        simplex(3, 3),
+        learn_scale=True,
+    )
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -63,7 +67,7 @@ def test_without_gradient_only_decay_moves_weights(name):
 
 
 def test_frozen_parameters_are_left_out():
-    model = MLP((4,)).build((2,), 3)
+    model = MLP((4,), n_members=1, numeric_embedding=None).build((2,), 3)
     model[0].requires_grad_(False)
     weight, bias = make_optimizer("sgd", model, lr=0.1, weight_decay=0.5).param_groups
     assert [*weight["params"], *bias["params"]] == list(model[1].parameters())

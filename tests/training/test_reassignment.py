@@ -13,7 +13,13 @@ from sphereskl.training._reassignment import class_means
 
 
 def make_classifier(callback, **parameters):
-    options = {"embedding_dim": 2, "max_epochs": 8, "random_state": 0, **parameters}
+    options = {
+        "embedding_dim": 2,
+        "early_stopping": False,
+        "max_epochs": 20,
+        "random_state": 0,
+        **parameters,
+    }
     return HypersphericalPrototypeClassifier(callbacks=[callback], **options)
 
 

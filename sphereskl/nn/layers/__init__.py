@@ -1,17 +1,24 @@
-"""Layers: spherical ones, and the dropout that row weights need."""
+"""Layers: spherical ones, those that read tables, members, and dropout."""
 
-from ._dropout import Dropout, row_identity
+from ._category_embedding import CategoryEmbedding
+from ._dropout import Dropout
+from ._member_linear import MemberLinear
+from ._periodic_embedding import PeriodicEmbedding
+from ._piecewise_embedding import PiecewiseLinearEmbedding
 from ._sphere_conv import SphereConv1d, SphereConv2d
 from ._sphere_linear import SphereLinear
 from ._sphere_norm import SphereNorm
 from ._to_spherical import to_spherical
 
 __all__ = [
+    "CategoryEmbedding",
     "Dropout",
+    "MemberLinear",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEmbedding",
     "SphereConv1d",
     "SphereConv2d",
     "SphereLinear",
     "SphereNorm",
-    "row_identity",
     "to_spherical",
 ]

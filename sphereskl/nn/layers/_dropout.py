@@ -1,52 +1,16 @@
-"""Dropout whose noise is reproducible, in threads and under row weights."""
-
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+"""Dropout whose noise is reproducible in threads."""
 
 import torch
 from torch import Tensor, nn
 
 from .._checks import check_probability
 
-_ROWS: ContextVar[Tensor | None] = ContextVar("rows", default=None)
-
-
-@contextmanager
-def row_identity(rows: Tensor) -> Iterator[None]:
-    """Tell `Dropout` layers which rows a batch holds.
-
-    Parameters
-    ----------
-    rows : Tensor of shape (n_samples,)
-        A number for every row of the batch, int64. Rows with equal numbers are dropped
-        out alike.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sphereskl.nn import Dropout, row_identity
-    >>> layer = Dropout(0.5)
-    >>> with row_identity(torch.tensor([3, 7, 3])):
-    ...     y = layer(torch.ones(3, 8))
-    >>> bool((y[0] == y[2]).all())
-    True
-    """
-    token = _ROWS.set(rows)
-    try:
-        yield
-    finally:
-        _ROWS.reset(token)
-
 
 class Dropout(nn.Module):
-    """Dropout with a generator of its own and one mask per row identity.
+    """Dropout with a generator of its own.
 
-    Two things set it apart from ``torch.nn.Dropout``. Its noise comes from a private
-    generator, so that models trained in parallel threads do not disturb one another or
-    the caller's random state. And copies of a row share a mask (see `row_identity`), so
-    that a row of weight 2 trains a model exactly as two copies of it do.
+    Models that are trained in parallel threads do not disturb one another through it, nor the
+    caller's random state, as they would through ``torch.nn.Dropout``.
 
     Parameters
     ----------
@@ -61,9 +25,8 @@ class Dropout(nn.Module):
 
     Notes
     -----
-    Input and output have shape (n_samples, ...). A step draws `n_masks` masks, not one a
-    row: unrelated rows of a batch may share one, and drawing is as cheap as the gain in
-    noise is small. Seeded from torch's global generator when it is built.
+    Seeded from torch's global generator when it is built. A row of weight 2 is dropped out once,
+    two copies of it differently: with dropout, row weights equal repetition on average only.
 
     References
     ----------
@@ -79,8 +42,6 @@ class Dropout(nn.Module):
             [1., 1., 1.]])
     """
 
-    n_masks = 64
-
     def __init__(self, p: float = 0.5):
         super().__init__()
         self.p = check_probability("p", p)
@@ -90,23 +51,17 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        rows = _ROWS.get()
-        if rows is None:
-            # Nobody told: every row is taken for another one.
-            rows = torch.arange(len(x), device=x.device)
         # The mask is a constant to autograd: dL/dx = mask dL/dy.
-        return x * self._draw_masks(x).index_select(0, rows % self.n_masks)
+        return x * self._draw_mask(x)
 
-    def _draw_masks(self, x: Tensor) -> Tensor:
-        """Draw masks of 0 and 1 / P(keep) in the shape of a row of `x`."""
-        n_values = self.n_masks * math.prod(x.shape[1:])
-        bits = torch.empty(-(-n_values // 4), dtype=torch.int64, device=x.device)
+    def _draw_mask(self, x: Tensor) -> Tensor:
+        """Draw a mask of 0 and 1 / P(keep) in the shape of `x`."""
+        bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
         bits.random_(-(2**63), None, generator=self._generator_on(x.device))
         # Four 16-bit numbers from every 64 bits drawn: five times as fast as bernoulli_.
         dropped = min(round(self.p * 2**16), 2**16 - 1)
-        kept = bits.view(torch.int16)[:n_values] >= dropped - 2**15
-        masks = kept.to(x.dtype).mul_(2**16 / (2**16 - dropped))
-        return masks.view(self.n_masks, *x.shape[1:])
+        kept = bits.view(torch.int16)[: x.numel()] >= dropped - 2**15
+        return kept.to(x.dtype).mul_(2**16 / (2**16 - dropped)).view(x.shape)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

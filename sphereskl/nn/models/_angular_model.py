@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from ...geometry import normalize
 from .._operators import AngularOperator
 from ._embedding_model import EmbeddingModel
+from ._members import as_if_alone, ask
 
 
 class AngularModel(EmbeddingModel):
@@ -17,7 +18,7 @@ class AngularModel(EmbeddingModel):
     Parameters
     ----------
     backbone : nn.Module
-        Maps a batch to (n_samples, embedding_dim).
+        Maps a batch to (n_samples, embedding_dim), members in front.
     prototypes : Tensor of shape (n_prototypes, embedding_dim)
         Where the class weights start: their directions, at length 1.
     free_norm : bool, default=False
@@ -70,12 +71,26 @@ class AngularModel(EmbeddingModel):
         self.free_prototypes = free_prototypes
         self.operator = None if free_prototypes else AngularOperator(operator, k)
 
-    def logits(self, X: Tensor) -> Tensor:
-        """Return g of the angles, times the norm where it counts, (n_samples, n_prototypes).
+    def forward(self, X: Tensor, member: Tensor | None = None) -> Tensor:
+        """Return what a loss with margins sees.
+
+        Cosines with the class weights and, with `free_norm`, the norm as a last column. With
+        `free_prototypes` there is no margin, and the loss sees the logits.
+        """
+        h = as_if_alone(ask(self.backbone(X), member))
+        if self.free_prototypes:
+            seen = self._read(h)
+        else:
+            seen = normalize(h) @ normalize(self._prototypes).mT
+            if self.free_norm:
+                seen = torch.cat([seen, torch.linalg.vector_norm(h, dim=-1, keepdim=True)], dim=-1)
+        return seen if self.training or seen.ndim == 2 else seen.mean(dim=0)
+
+    def _read(self, h: Tensor) -> Tensor:
+        """Read g of the angles, times the norm where it counts, (..., n_prototypes).
 
         With `free_prototypes` the inner products with class weights of any length.
         """
-        h = self.backbone(X)
         if self.free_prototypes:
             return h @ self._prototypes.T
         # Class weights learn with a length of their own, which counts for nothing: directions are
@@ -84,17 +99,3 @@ class AngularModel(EmbeddingModel):
         if self.operator is not None and self.operator.name != "cosine":
             g = self.operator(g)
         return torch.linalg.vector_norm(h, dim=-1, keepdim=True) * g if self.free_norm else g
-
-    def forward(self, X: Tensor) -> Tensor:
-        """Return what a loss with margins sees.
-
-        Cosines with the class weights and, with `free_norm`, the norm as a last column. With
-        `free_prototypes` there is no margin, and the loss sees the logits.
-        """
-        if self.free_prototypes:
-            return self.logits(X)
-        h = self.backbone(X)
-        cosines = normalize(h) @ normalize(self._prototypes).mT
-        if not self.free_norm:
-            return cosines
-        return torch.cat([cosines, torch.linalg.vector_norm(h, dim=-1, keepdim=True)], dim=-1)

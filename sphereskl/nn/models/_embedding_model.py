@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...geometry import cosines, normalize
+from ._members import as_if_alone, ask
 
 
 class EmbeddingModel(nn.Module):
@@ -15,7 +16,8 @@ class EmbeddingModel(nn.Module):
     Parameters
     ----------
     backbone : nn.Module
-        Maps a batch to (n_samples, embedding_dim).
+        Maps a batch to (n_samples, embedding_dim), or, if it has members, to
+        (n_members, n_samples, embedding_dim).
     prototypes : Tensor of shape (n_prototypes, embedding_dim)
         Directions of the classes; rows are normalised.
     learn_prototypes : bool, default=False
@@ -33,6 +35,18 @@ class EmbeddingModel(nn.Module):
     ------
     ValueError
         If `scale` is not positive and finite.
+
+    Notes
+    -----
+    Members have prototypes in common and so live on one sphere: the mean of their embeddings
+    u_i has a direction, which is the embedding, and a length r in [0, 1], the mean resultant
+    length of directional statistics [1]_, which tells how far they agree. The logits are the
+    mean of theirs: ``mean_i u_i . p = r cos(z, p)``. A softmax of them is the normalised
+    geometric mean of the members' probabilities, and doubt among members makes it flat.
+
+    References
+    ----------
+    .. [1] Mardia and Jupp (2000), "Directional Statistics", section 9.2.1.
 
     Examples
     --------
@@ -94,20 +108,33 @@ class EmbeddingModel(nn.Module):
 
     def embed(self, X: Tensor) -> Tensor:
         """Return unit embeddings, (n_samples, embedding_dim)."""
-        return normalize(self.backbone(X))
+        z = normalize(self.backbone(X))
+        return z if z.ndim == 2 else normalize(z.mean(dim=0))
 
-    def logits(self, X: Tensor) -> Tensor:
+    def logits(self, X: Tensor, member: Tensor | None = None) -> Tensor:
         """Return what predictions are made of, (n_samples, n_prototypes).
 
-        Cosines with the prototypes; with `free_norm`, inner products of outputs that were not
-        normalised.
+        Cosines with the prototypes, their mean if there are members; with `free_norm`, inner
+        products of outputs that were not normalised. `member` of shape (n_samples,) names the
+        one to ask about each row.
         """
+        g = self._read(ask(self.backbone(X), member))
+        return g if g.ndim == 2 else g.mean(dim=0)
+
+    def forward(self, X: Tensor, member: Tensor | None = None) -> Tensor:
+        """Return what the loss sees: the logits, while training those of every member."""
+        g = self._read(as_if_alone(ask(self.backbone(X), member)))
+        return g if self.training or g.ndim == 2 else g.mean(dim=0)
+
+    def resultant_length(self, X: Tensor) -> Tensor:
+        """Return how far members agree, in [0, 1], (n_samples, 1); 1 where there is but one."""
+        z = normalize(self.backbone(X))
+        return torch.linalg.vector_norm(z if z.ndim == 2 else z.mean(dim=0), dim=1, keepdim=True)
+
+    def _read(self, h: Tensor) -> Tensor:
+        """Read logits off outputs of the backbone, (..., embedding_dim)."""
         # Fixed prototypes are unit already; those that learn leave the sphere with every step.
         prototypes = normalize(self._prototypes) if self.learn_prototypes else self._prototypes
         if self.free_norm:
-            return self.backbone(X) @ prototypes.T
-        return cosines(normalize(self.backbone(X)), prototypes)
-
-    def forward(self, X: Tensor) -> Tensor:
-        """Return what the loss sees: the logits."""
-        return self.logits(X)
+            return h @ prototypes.T
+        return cosines(normalize(h), prototypes)

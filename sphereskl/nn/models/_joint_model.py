@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ...geometry import cosines
+from ...geometry import cosines, normalize
 from ._embedding_model import EmbeddingModel
 
 # An embedding this close to a pole (less than 0.6 degrees) has no say about its class
@@ -17,7 +17,7 @@ class JointModel(EmbeddingModel):
     Parameters
     ----------
     backbone : nn.Module
-        Maps a batch to (n_samples, embedding_dim).
+        Maps a batch to (n_samples, embedding_dim), members in front.
     prototypes : Tensor of shape (n_prototypes, embedding_dim - 1)
         Directions of the classes within the axes that are left to them; rows are
         normalised.
@@ -62,10 +62,10 @@ class JointModel(EmbeddingModel):
         """Width of the embedding: one axis for the value, the others for the classes."""
         return 1 + self._prototypes.shape[1]
 
-    def logits(self, X: Tensor) -> Tensor:
-        """Return the value's cosine, then those of the classes, (n_samples, 1 + n_prototypes)."""
-        z = self.embed(X)
-        rest = z[:, 1:]
-        norm = torch.linalg.vector_norm(rest, dim=1, keepdim=True)
+    def _read(self, h: Tensor) -> Tensor:
+        """Read the value's cosine, then those of the classes, (..., 1 + n_prototypes)."""
+        z = normalize(h)
+        rest = z[..., 1:]
+        norm = torch.linalg.vector_norm(rest, dim=-1, keepdim=True)
         classes = cosines(rest / norm.clamp_min(_MIN_SLICE_NORM), self.prototypes)
-        return torch.cat([z[:, :1], classes], dim=1)
+        return torch.cat([z[..., :1], classes], dim=-1)

@@ -17,7 +17,7 @@ class ProductModel(EmbeddingModel):
     Parameters
     ----------
     backbone : nn.Module
-        Maps a batch to (n_samples, n_targets * block_dim).
+        Maps a batch to (n_samples, n_targets * block_dim), members in front.
     n_targets : int
         Number of spheres.
     block_dim : int
@@ -54,11 +54,17 @@ class ProductModel(EmbeddingModel):
 
     def embed(self, X: Tensor) -> Tensor:
         """Return the unit blocks of every row side by side, (n_samples, embedding_dim)."""
-        return self._blocks(X).flatten(1)
+        z = self._blocks(self.backbone(X))
+        return (z if z.ndim == 3 else normalize(z.mean(dim=0))).flatten(1)
 
-    def logits(self, X: Tensor) -> Tensor:
-        """Return the cosine of every block with its upper pole, (n_samples, n_targets)."""
-        return (self._blocks(X) * self._prototypes).sum(dim=-1)
+    def resultant_length(self, X: Tensor) -> Tensor:
+        """Return how far members agree on every sphere, in [0, 1], (n_samples, n_targets)."""
+        z = self._blocks(self.backbone(X))
+        return torch.linalg.vector_norm(z if z.ndim == 3 else z.mean(dim=0), dim=2)
 
-    def _blocks(self, X: Tensor) -> Tensor:
-        return normalize(self.backbone(X).unflatten(1, self._prototypes.shape))
+    def _read(self, h: Tensor) -> Tensor:
+        """Read the cosine of every block with its upper pole, (..., n_targets)."""
+        return (self._blocks(h) * self._prototypes).sum(dim=-1)
+
+    def _blocks(self, h: Tensor) -> Tensor:
+        return normalize(h.unflatten(-1, self._prototypes.shape))

@@ -8,14 +8,17 @@ from ._sphere_googlenet import SphereGoogLeNet
 from ._sphere_mlp import SphereMLP
 from ._sphere_resnet import SphereResNet
 from ._sphere_vgg import SphereVGG
+from ._table_input import Columns, TableInput
 
 __all__ = [
     "MLP",
     "BackboneConfig",
+    "Columns",
     "ConvNet",
     "SphereCNN",
     "SphereGoogLeNet",
     "SphereMLP",
     "SphereResNet",
     "SphereVGG",
+    "TableInput",
 ]

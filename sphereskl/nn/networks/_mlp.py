@@ -7,60 +7,125 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from .._checks import check_probability, check_widths, choose
-from ..layers import Dropout
+from .._checks import check_count, check_probability, check_widths, choose
+from ..layers import Dropout, MemberLinear
 from ._config import ACTIVATIONS, BackboneConfig
+from ._table_input import Columns, TableInput
 
 _NORMS = {None: None, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+# Beyond so many numbers a row is a signal or a picture rather than a table, whose columns mean
+# little by themselves, and embeddings of each are most of the work.
+_MOST_EMBEDDED = 128
 
 
 @dataclass
 class MLP(BackboneConfig):
-    """Configuration of a multilayer perceptron.
+    """Configuration of a multilayer perceptron, or of several that vote.
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(256, 256)
+    hidden_layer_sizes : int or sequence of int, default=(128, 128)
         Widths of the hidden layers. A last width below ``embedding_dim`` confines the
         embeddings to a subspace.
-    dropout : float, default=0.2
+    n_members : int, default=8
+        Number of networks that are trained side by side and share nothing but the prototypes;
+        the embedding is the direction of their mean. Every one is trained without its share of
+        the rows, ``1 / n_members``, on which it is judged instead, so that no row is lost to
+        validation.
+    numeric_embedding : {"auto", "piecewise", "periodic"} or None, default="auto"
+        What stands for a number of a table: curves that are linear between quantiles,
+        cosines of learned frequencies, or the number itself. "auto" is "piecewise" for tables
+        of at most 128 numbers a row, and None for others and for images.
+    n_bins : int, default=16
+        Pieces of a curve at the most, for "piecewise".
+    dropout : float, default=0.0
         Probability in [0, 1) of zeroing a hidden unit while training.
     norm : {"batch", "layer"} or None, default=None
         Normalisation before each activation. "batch" makes training depend on how rows
-        fall into batches, so that row weights no longer equal repetition.
+        fall into batches, so that row weights no longer equal repetition; it needs
+        ``n_members=1``.
     activation : {"relu", "gelu", "silu", "tanh"}, default="relu"
         Nonlinearity of the hidden layers.
     residual : bool, default=False
         Whether hidden layers whose input and output widths agree add their input.
 
+    See Also
+    --------
+    PiecewiseLinearEmbedding, PeriodicEmbedding : Numeric embeddings.
+
+    References
+    ----------
+    .. [1] Gorishniy, Kotelnikov and Babenko (2025), "TabM: Advancing Tabular Deep Learning
+       with Parameter-Efficient Ensembling", ICLR. Their members share weights, and all see all
+       rows; ours do neither, which is what lets every row judge the member that did not see it.
+
     Examples
     --------
     >>> import torch
     >>> from sphereskl.nn import MLP
-    >>> backbone = MLP(hidden_layer_sizes=(32,)).build((4,), embedding_dim=8)
+    >>> backbone = MLP(hidden_layer_sizes=(32,), n_members=1).build((4,), embedding_dim=8)
     >>> backbone(torch.zeros(5, 4)).shape
     torch.Size([5, 8])
     """
 
-    hidden_layer_sizes: int | Sequence[int] = (256, 256)
-    dropout: float = 0.2
+    hidden_layer_sizes: int | Sequence[int] = (128, 128)
+    n_members: int = 8
+    numeric_embedding: str | None = "auto"
+    n_bins: int = 16
+    dropout: float = 0.0
     norm: str | None = None
     activation: str = "relu"
     residual: bool = False
 
-    def build(self, input_shape: tuple[int, ...], embedding_dim: int) -> nn.Module:
-        widths = (
-            math.prod(input_shape),
-            *check_widths("hidden_layer_sizes", self.hidden_layer_sizes),
-        )
+    def build(
+        self, input_shape: tuple[int, ...], embedding_dim: int, columns: Columns | None = None
+    ) -> nn.Module:
+        """Build the network.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one sample: ``(n_features,)`` or ``(channels, height, width)``.
+        embedding_dim : int
+            Width of the output.
+        columns : Columns, default=None
+            What the features are, if not all of them are numbers.
+
+        Returns
+        -------
+        backbone : nn.Module
+            Maps ``(n_samples, *input_shape)`` to ``(n_samples, embedding_dim)``, or, with
+            several members, to ``(n_members, n_samples, embedding_dim)``.
+        """
+        n_members = check_count("n_members", self.n_members)
+        columns = columns or Columns(math.prod(input_shape))
+        first = self._input(columns, is_table=len(input_shape) == 1)
+        widths = (first.width, *check_widths("hidden_layer_sizes", self.hidden_layer_sizes))
         blocks = [self._block(n_in, n_out) for n_in, n_out in pairwise(widths)]
         flatten = [nn.Flatten()] if len(input_shape) > 1 else []
-        return nn.Sequential(*flatten, *blocks, nn.Linear(widths[-1], embedding_dim))
+        return nn.Sequential(
+            *flatten,
+            *([] if first.is_identity else [first]),
+            *blocks,
+            _dense(n_members, widths[-1], embedding_dim),
+        )
+
+    def _input(self, columns: Columns, *, is_table: bool) -> TableInput:
+        kind = self.numeric_embedding
+        if kind == "auto":
+            kind = "piecewise" if is_table and columns.n_numeric <= _MOST_EMBEDDED else None
+        options = {"n_bins": self.n_bins} if kind == "piecewise" else {}
+        return TableInput(columns, kind, n_members=self.n_members, **options)
 
     def _block(self, n_in: int, n_out: int) -> nn.Module:
         norm = choose("norm", self.norm, _NORMS)
+        if self.norm == "batch" and self.n_members > 1:
+            raise ValueError(
+                f"norm is 'batch', but n_members is {self.n_members}; take norm='layer', or "
+                "n_members=1."
+            )
         layers = [
-            nn.Linear(n_in, n_out),
+            _dense(self.n_members, n_in, n_out),
             *([norm(n_out)] if norm else []),
             choose("activation", self.activation, ACTIVATIONS)(),
             *([Dropout(self.dropout)] if check_probability("dropout", self.dropout) else []),
@@ -74,3 +139,7 @@ class Residual(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + super().forward(x)
+
+
+def _dense(n_members: int, n_in: int, n_out: int) -> nn.Module:
+    return nn.Linear(n_in, n_out) if n_members == 1 else MemberLinear(n_members, n_in, n_out)

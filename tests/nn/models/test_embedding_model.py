@@ -11,7 +11,11 @@ from sphereskl.nn import MLP, EmbeddingModel, squared_cosine
 def _model(**options):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return EmbeddingModel(MLP((8,)).build((4,), 5), simplex(3, 5).float(), **options).eval()
+        return EmbeddingModel(
+            MLP((8,), n_members=1, numeric_embedding=None).build((4,), 5),
+            simplex(3, 5).float(),
+            **options,
+        ).eval()
 
 
 def _x(n_samples=20):
@@ -67,7 +71,10 @@ def test_only_what_learns_is_a_parameter(options, learned):
 def test_prototypes_and_scale_are_in_the_state(learns):
     model = _model(scale=7.0, learn_scale=learns, learn_prototypes=learns)
     other = EmbeddingModel(
-        MLP((8,)).build((4,), 5), torch.eye(5)[:3], learn_scale=learns, learn_prototypes=learns
+        MLP((8,), n_members=1, numeric_embedding=None).build((4,), 5),
+        torch.eye(5)[:3],
+        learn_scale=learns,
+        learn_prototypes=learns,
     ).eval()
     other.load_state_dict(model.state_dict())
     assert torch.equal(other(_x()), model(_x()))
