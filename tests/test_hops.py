@@ -79,8 +79,8 @@ def test_a_prediction_is_easy_to_follow(cls, y):
 @pytest.mark.parametrize(
     ("cls", "y", "most"),
     [
-        (HypersphericalPrototypeClassifier, LABELS, 70),
-        (HypersphericalRegressor, X[:, 0], 70),
+        (HypersphericalPrototypeClassifier, LABELS, 72),
+        (HypersphericalRegressor, X[:, 0], 72),
         (HypersphericalOrdinalClassifier, LABELS, 80),
         (SphereNetClassifier, LABELS, 80),
         (HypersphericalMultiTask, (LABELS, X[:, 0]), 88),

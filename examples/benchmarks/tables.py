@@ -94,7 +94,13 @@ def named_model(name, is_regression):
         import pytabkit
 
         cls = getattr(pytabkit, f"{name}_{'Regressor' if is_regression else 'Classifier'}")
-        return cls(device="cpu", random_state=0, n_threads=1, verbosity=0)
+        # It takes categories as they are, but no gaps in numbers.
+        filled = make_column_transformer(
+            (SimpleImputer(strategy="median"), make_column_selector(dtype_include="number")),
+            remainder="passthrough",
+            verbose_feature_names_out=False,
+        ).set_output(transform="pandas")
+        return make_pipeline(filled, cls(device="cpu", random_state=0, n_threads=1, verbosity=0))
     if name == "CatBoost":
         return _CatBoost(is_regression)
     return _of_sklearn(name, is_regression)

@@ -309,11 +309,12 @@ class BaseSphereEstimator(
 
         Returns
         -------
-        length : ndarray of shape (n_samples,)
+        length : ndarray of shape (n_samples,) or (n_samples, n_targets)
             Length of the mean of their unit embeddings, in [0, 1]; 1 where all agree, or where
-            the network is but one.
+            the network is but one. Several values have a sphere each, and a length on each.
         """
-        return self._infer(X, "resultant_length")[:, 0]
+        length = self._infer(X, "resultant_length")
+        return length[:, 0] if length.shape[1] == 1 else length
 
     def _infer(self, X: Any, view: str) -> NDArray[Any]:
         """Return rows of a view of the model, such as "embed" or "logits", in its dtype."""

@@ -12,10 +12,10 @@ from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from torch import Tensor
 
-from ..nn import fit_scale
 from ..preprocessing import Labels
-from ..training import TensorData, infer
+from ..training import TensorData
 from ._base import BaseSphereEstimator, StrOptions
+from ._calibration import calibrated_scale
 
 
 class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
@@ -111,13 +111,7 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
 
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:
         expected = self._expected_scale()
-        self.scale_ = fit_scale(
-            infer(self.module_.logits, *data.inputs, device=self.device_),
-            data.target.cpu(),
-            None if data.weight is None else data.weight.cpu(),
-            expected=expected,
-            n_distinct=n_distinct,
-        )
+        self.scale_ = calibrated_scale(self, data, expected=expected, n_distinct=n_distinct)
 
     @staticmethod
     def _score(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:

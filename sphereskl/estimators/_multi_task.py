@@ -12,10 +12,11 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_consistent_length
 from torch import Tensor, nn
 
-from ..nn import JointModel, fit_scale, joint_loss, separating_scale
+from ..nn import JointModel, joint_loss, separating_scale
 from ..preprocessing import LabelsAndValues, is_known, split_targets
-from ..training import Criterion, TensorData, infer
+from ..training import Criterion, TensorData
 from ._base import EMBEDDING_DIM, BaseSphereEstimator, Interval, Real, StrOptions
+from ._calibration import calibrated_scale
 from ._components import PLACEMENTS, resolve_prototypes
 from ._samples import check_samples
 
@@ -379,18 +380,15 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         )
 
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:
-        code, expected = data.target[:, 0].cpu().long(), self.module_.scale.item()
-        known = code >= 0
+        known = (data.target[:, 0] >= 0).nonzero()[:, 0]
+        options = {"expected": self.module_.scale.item(), "first": 1}
         # If all held-out rows lack a class, nothing speaks against the scale of training.
-        self.scale_ = expected
-        if known.any():
-            self.scale_ = fit_scale(
-                infer(self.module_.logits, *data.inputs, device=self.device_)[known, 1:],
-                code[known],
-                None if data.weight is None else data.weight.cpu()[known],
-                expected=expected,
-                n_distinct=min(n_distinct, int(known.sum())),
-            )
+        self.scale_ = options["expected"]
+        if len(known):
+            labelled = data.select(known)
+            labelled = labelled._replace(target=labelled.target[:, 0].long())
+            n_distinct = min(n_distinct, len(known))
+            self.scale_ = calibrated_scale(self, labelled, n_distinct=n_distinct, **options)
 
     @staticmethod
     def _score(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:

@@ -257,6 +257,11 @@ class _FrameColumn(_Column):
                 f"X has column {self.name!r} of dates or times ({dtype}); encode it with skrub's "
                 "TableVectorizer or DatetimeEncoder in a pipeline, or drop it."
             )
+        if dtype == nw.Unknown and self.series.to_numpy().dtype.kind == "c":
+            raise ValueError(
+                f"Complex data not supported: X has column {self.name!r} of complex numbers; "
+                "pass real and imaginary parts as two columns."
+            )
         if dtype.is_nested() or dtype == nw.Binary:
             raise ValueError(
                 f"X has column {self.name!r} of type {dtype}, which is neither numbers nor a "

@@ -1,21 +1,23 @@
 """Tables to tensors."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
 from torch import Tensor
 
 from ..nn import Columns
-from ._columns import ColumnReader, is_frame, is_plain, split_columns
+from ._columns import ColumnReader, is_plain
 
 # Standard deviations at which standardised columns are cut off. Heavy tails would
 # otherwise dominate the embedding of their row.
 _LIMIT = 4.0
 
 
-class TableEncoder:
+class TableEncoder(BaseEstimator):
     """Standardise numbers, mark what is missing, and number the levels of categories.
 
     Parameters
@@ -67,6 +69,8 @@ class TableEncoder:
     array(['x1', 'x1_missing', 'x0'], dtype=object)
     """
 
+    n_features_in_: int
+
     def __init__(
         self,
         categorical_features: Any = "from_dtype",
@@ -96,15 +100,15 @@ class TableEncoder:
         Raises
         ------
         ValueError
-            If a column is neither numbers nor a category, or if `standardize` is false and there
-            are categories or gaps.
+            If a column is neither numbers nor a category, or holds infinite values, or if
+            `standardize` is false and there are categories or gaps.
         """
-        if is_frame(X):
-            self.feature_names_in_ = np.array([c.name for c in split_columns(X)], dtype=object)
+        validate_data(self, X, reset=True, skip_check_array=True)
         self._reader = ColumnReader(self.categorical_features).fit(X)
         self.is_categorical_ = self._reader.is_categorical_
         X, weight = self._reader.read(X), None if weight is None else np.asarray(weight)
-        self.n_features_in_ = X.shape[1]
+        if X.dtype.kind == "f" and np.isinf(X).any():
+            _refuse_infinity(X)
         numbers = X[:, ~self.is_categorical_] if self.is_categorical_.any() else X
         missing = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros_like(numbers, bool)
         self.gaps_ = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
@@ -135,8 +139,16 @@ class TableEncoder:
         -------
         x : Tensor of shape (n_samples, n_columns)
             Numbers, flags and levels, without gaps.
+
+        Raises
+        ------
+        ValueError
+            If columns are missing, new or in another order, or hold infinite values.
         """
+        validate_data(self, X, reset=False, skip_check_array=True)
         X = X if is_plain(X) else self._reader.read(X)
+        if X.dtype.kind == "f" and np.isinf(X).any():
+            _refuse_infinity(X)
         if not self.levels_:
             return self._numbers(X)
         is_number = ~self.is_categorical_
@@ -218,6 +230,14 @@ def _moments(
         centre = (share * offset).sum(axis=0) / total
         variance = (share * np.square(offset - centre)).sum(axis=0) / total
     return first + unit * centre, np.where(variance > 0, unit * np.sqrt(variance), 1.0)
+
+
+def _refuse_infinity(X: NDArray[Any]) -> NoReturn:
+    row, column = np.argwhere(np.isinf(X))[0]
+    raise ValueError(
+        f"X contains infinity, in row {row} and column {column} first; NaN stands for what is "
+        "missing, and a number must be finite."
+    )
 
 
 def _codes(column: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int64]:

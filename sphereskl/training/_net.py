@@ -10,10 +10,10 @@ from skorch.callbacks import Callback, EpochTimer
 from torch import Tensor
 
 from ..nn import EmbeddingModel
+from ._by_member import by_member
 from ._criterion import AngularCriterion, Criterion
 from ._data import ShuffledBatches, TensorData
 from ._inference import infer
-from ._members import by_member
 from ._optimizers import make_optimizer
 from ._schedules import make_schedule
 

@@ -1,6 +1,8 @@
 """Standardised tables keep the law and lose nothing that matters."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import torch
 
@@ -118,3 +120,102 @@ def test_rows_are_encoded_one_by_one():
     encoder = TableEncoder(dtype=torch.float32).fit(X)
     alone = torch.cat([encoder.transform(row[None]) for row in X[:20]])
     assert torch.equal(alone, encoder.transform(X)[:20])
+
+
+GAPS = np.array([[1.0, 5.0, np.nan], [np.nan, 6.0, np.nan], [3.0, 8.0, np.nan]])
+
+
+def test_a_gap_is_the_mean_and_has_a_flag():
+    encoder = TableEncoder(dtype=torch.float64).fit(GAPS)
+    x = encoder.transform(GAPS)
+    assert encoder.gaps_.tolist() == [0]
+    assert x[1, 0] == 0
+    assert torch.equal(x[:, 0], torch.tensor([-1.0, 0.0, 1.0]).double())
+    # The flag is standardised as a column of 0 and 1 would be.
+    flag = np.array([0.0, 1.0, 0.0])
+    np.testing.assert_allclose(x[:, 3], (flag - flag.mean()) / flag.std())
+
+
+def test_a_column_of_gaps_says_nothing():
+    encoder = TableEncoder().fit(GAPS)
+    assert not encoder.transform(GAPS)[:, 2].any()
+    assert encoder.transform(np.array([[1.0, 5.0, 100.0]])).isfinite().all()
+
+
+def test_a_gap_that_comes_later_is_the_mean():
+    encoder = TableEncoder(dtype=torch.float64).fit(_table())
+    assert torch.equal(encoder.transform(np.full((1, 3), np.nan)), torch.zeros(1, 3).double())
+
+
+def test_moments_do_not_see_gaps():
+    X = _table()
+    X[::3, 0] = np.nan
+    encoder = TableEncoder().fit(X)
+    np.testing.assert_allclose(encoder.mean_, np.nanmean(X, axis=0))
+    np.testing.assert_allclose(encoder.std_, np.nanstd(X, axis=0))
+
+
+def test_weights_are_repetitions_with_gaps_and_categories():
+    X = _table(60)
+    X[::4, 0] = np.nan
+    X[:, 2] = np.arange(60) % 3
+    weight = np.arange(60) % 3 + 1
+    weighted = _encode(X, weight, categorical_features=[2])
+    repeated = _encode(np.repeat(X, weight, axis=0), categorical_features=[2])
+    torch.testing.assert_close(weighted, repeated[np.cumsum(weight) - 1])
+
+
+def test_levels_are_numbered_and_a_gap_is_one_of_them():
+    X = np.array([[7.0], [3.0], [np.nan], [7.0]])
+    encoder = TableEncoder([0]).fit(X)
+    assert encoder.transform(X).tolist() == [[1.0], [0.0], [2.0], [1.0]]
+    assert encoder.transform(np.array([[5.0]])).tolist() == [[-1.0]]
+    assert encoder.columns_.cardinalities == (3,)
+
+
+def test_a_missing_category_that_comes_later_is_unseen():
+    encoder = TableEncoder([0]).fit(np.array([[7.0], [3.0]]))
+    assert encoder.transform(np.array([[np.nan]])).tolist() == [[-1.0]]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_keep_their_names(library):
+    values = {"age": [1.0, None, 3.0], "job": ["a", "b", None], "paid": [2.0, 3.0, 5.0]}
+    frame = {"pandas": pd.DataFrame, "polars": pl.DataFrame}[library](values)
+    encoder = TableEncoder().fit(frame)
+    assert encoder.get_feature_names_out().tolist() == ["age", "paid", "age_missing", "job"]
+    assert encoder.transform(frame).shape == (3, 4)
+    assert encoder.get_feature_names_out(["a", "b", "c"]).tolist() == ["a", "c", "a_missing", "b"]
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [(GAPS, "missing values"), (np.array([["a"], ["b"]], dtype=object), "categories")],
+    ids=["gaps", "categories"],
+)
+def test_a_network_of_the_users_own_gets_neither(X, message):
+    with pytest.raises(ValueError, match=rf"X has {message}.*pipeline"):
+        TableEncoder(standardize=False).fit(X)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinity_is_refused(value):
+    X = _table(5)
+    encoder = TableEncoder().fit(X)
+    X[3, 1] = value
+    with pytest.raises(ValueError, match="infinity, in row 3 and column 1 first"):
+        TableEncoder().fit(X)
+    with pytest.raises(ValueError, match="infinity, in row 3 and column 1 first"):
+        encoder.transform(X)
+
+
+def test_other_columns_are_refused_in_scikit_learns_words():
+    frame = pd.DataFrame({"age": [1.0, 2.0], "job": ["a", "b"]})
+    encoder = TableEncoder().fit(frame)
+    assert encoder.feature_names_in_.tolist() == ["age", "job"]
+    with pytest.raises(ValueError, match="same order"):
+        encoder.transform(frame[["job", "age"]])
+    with pytest.raises(ValueError, match="now missing"):
+        encoder.transform(frame[["age"]])
+    with pytest.raises(ValueError, match="has 2 features, but TableEncoder is expecting 3"):
+        TableEncoder().fit(_table()).transform(_table(n_features=2))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sphereskl.training import hold_out, row_keys
+from sphereskl.training import assign_folds, hold_out, row_keys
 
 
 def _rows(n_samples=200, seed=0):
@@ -109,3 +109,37 @@ def test_salt_chooses_other_rows():
 
 def test_a_single_row_is_kept():
     assert not hold_out(row_keys(_rows(1), 0), np.array([0]), 0.9).any()
+
+
+def _keys(n, seed=0):
+    return np.random.RandomState(seed).randint(0, 2**62, n).astype(np.uint64)
+
+
+@pytest.mark.parametrize("n_folds", [2, 8])
+def test_folds_are_even_in_every_stratum_and_in_all(n_folds):
+    strata = np.random.RandomState(0).choice([0, 1, 2], 1000, p=[0.7, 0.25, 0.05])
+    fold = assign_folds(_keys(1000), strata, n_folds)
+    for part in (fold, *(fold[strata == s] for s in range(3))):
+        sizes = np.bincount(part, minlength=n_folds)
+        assert np.ptp(sizes) <= 1
+
+
+def test_folds_keep_copies_together_whatever_the_order():
+    keys, strata = np.repeat(_keys(50), 3), np.repeat(np.arange(50) % 4, 3)
+    fold = assign_folds(keys, strata, 8)
+    assert (fold.reshape(50, 3) == fold.reshape(50, 3)[:, :1]).all()
+    order = np.random.RandomState(1).permutation(150)
+    assert np.array_equal(assign_folds(keys[order], strata[order], 8), fold[order])
+
+
+def test_a_class_of_one_row_is_spared():
+    fold = assign_folds(_keys(5), np.array([0, 0, 1, 2, 2]), 2)
+    assert (fold >= 0).tolist() == [True, True, False, True, True]
+    # Copies are one row.
+    fold = assign_folds(np.array([3, 3, 4, 5], dtype=np.uint64), np.array([0, 0, 1, 1]), 2)
+    assert fold.tolist()[:2] == [-1, -1]
+
+
+def test_names_of_strata_do_not_matter_to_folds():
+    keys, strata = _keys(40), np.arange(40) % 3
+    assert np.array_equal(assign_folds(keys, strata, 4), assign_folds(keys, strata * 7 + 2, 4))

@@ -88,6 +88,7 @@ class PiecewiseLinearEmbedding(nn.Module):
             The layer.
         """
         weight = torch.ones(len(X), device=X.device) if weight is None else weight
+        X, weight = X[weight > 0], weight[weight > 0]
         n_edges = self.edges.shape[1]
         share = torch.linspace(0, 1, n_edges, dtype=torch.float64, device=X.device)
         for column, edges in zip(X.T, self.edges, strict=True):

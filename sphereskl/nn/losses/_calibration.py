@@ -70,3 +70,63 @@ def fit_scale(
         middle = (low + high) / 2
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     return math.exp((low + high) / 2)
+
+
+def averaging_gain(
+    single: Tensor, mean: Tensor, n_members: int, weight: Tensor | None = None
+) -> float:
+    """By how much the scale of a mean of members exceeds that of one of them.
+
+    Parameters
+    ----------
+    single : Tensor of shape (n_samples, n_prototypes)
+        Logits that one member gives to rows that it was not trained on.
+    mean : Tensor of shape (n_samples, n_prototypes)
+        Mean of the logits of all members.
+    n_members : int
+        Number of members k.
+    weight : Tensor of shape (n_samples,), default=None
+        Row weights; only their ratios matter.
+
+    Returns
+    -------
+    gain : float
+        In [1, k].
+
+    Notes
+    -----
+    Let the logits of member i be g_i = t + e_i, centred over the prototypes: a part t that all
+    members find, of variance S, and one of its own, of variance N. What is regressed on g instead
+    of t has its slope attenuated by S / (S + N), and by S / (S + N / k) if members are averaged;
+    the scale is such a slope. Their ratio, (S + N) / (S + N / k), is that of the reliabilities
+    in the Spearman-Brown formula [1]_ [2]_. Here S + N = E|g|^2, and E|g - mean|^2 = N (1 - 1/k),
+    so that the ratio is ``E|g|^2 / (E|g|^2 - E|g - mean|^2)``.
+
+    The other members have seen the row, which moves them away from the one that has not; that
+    counts as noise too, and the estimate is a little high where members learn rows by heart.
+
+    References
+    ----------
+    .. [1] Spearman (1910), "Correlation Calculated from Faulty Data", British Journal of
+       Psychology 3.
+    .. [2] Brown (1910), "Some Experimental Results in the Correlation of Mental Abilities",
+       British Journal of Psychology 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import averaging_gain
+    >>> single, mean = torch.tensor([[0.5, -0.5]]), torch.tensor([[0.4, -0.4]])
+    >>> averaging_gain(single, mean, n_members=8)
+    1.04...
+    """
+    share = torch.ones(len(single)) if weight is None else weight
+    share = (share.double() / share.sum()).to(single.device)
+
+    def power(logits: Tensor) -> float:
+        centred = logits.double() - logits.double().mean(dim=1, keepdim=True)
+        return float(share @ centred.square().sum(dim=1))
+
+    total, own = power(single), power(single - mean)
+    # No member finds more than all of them together: S is not negative.
+    return min(total / max(total - own, total / n_members), n_members) if total > 0 else 1.0

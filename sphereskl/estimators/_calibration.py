@@ -1,0 +1,44 @@
+"""The scale of probabilities, fitted on rows that were not trained on."""
+
+from typing import Any
+
+from ..nn import averaging_gain, fit_scale
+from ..training import TensorData, infer
+
+
+def calibrated_scale(
+    estimator: Any, data: TensorData, *, expected: float, n_distinct: int, first: int = 0
+) -> float:
+    """Fit the scale of an estimator's probabilities.
+
+    Parameters
+    ----------
+    estimator : BaseSphereEstimator
+        Trained.
+    data : TensorData
+        Rows with the row numbers of their prototypes. If they name folds, each is judged by the
+        member that was not trained on it.
+    expected : float
+        Scale to expect before seeing the rows.
+    n_distinct : int
+        Number of rows that are not copies of one another.
+    first : int, default=0
+        Column of the logits at which classes begin.
+
+    Returns
+    -------
+    scale : float
+        Positive.
+    """
+
+    def logits(*inputs: Any) -> Any:
+        return infer(estimator.module_.logits, *inputs, device=estimator.device_)[:, first:]
+
+    judged = logits(*data.inputs)
+    weight = None if data.weight is None else data.weight.cpu()
+    options = {"expected": expected, "n_distinct": n_distinct}
+    scale = fit_scale(judged, data.target.cpu(), weight, **options)
+    if data.fold is None:
+        return scale
+    # One member is less sure of rows that it has not seen than the mean of all, which predicts.
+    return scale * averaging_gain(judged, logits(data.X), estimator.n_members_, weight)
