@@ -59,7 +59,7 @@ WANTED_LOWER = {"MAE": True, "kappa": False, "accuracy": False}
 
 
 class Coral(torch.nn.Module):
-    """The perceptron of our defaults below the layer and loss of coral-pytorch."""
+    """A perceptron of two layers of 256 below the layer and loss of coral-pytorch."""
 
     def fit(self, X, y):
         torch.manual_seed(0)
@@ -167,11 +167,14 @@ def cross_validate(X, y):
         X_train, X_test = encoder.transform(X.iloc[train]), encoder.transform(X.iloc[test])
         models = contenders()
         for title, model in models.items():
+            # Ours take frames as they are.
+            as_it_is = model is None or hasattr(model, "backbone")
             if model is None:
                 model = models[DEFAULT].set_params(prediction="expected_rank")
             else:
-                model.fit(X_train, y[train])
-            for score, value in judge(y[test], model.predict(X_test)).items():
+                model.fit(X.iloc[train] if as_it_is else X_train, y[train])
+            rows = X.iloc[test] if as_it_is else X_test
+            for score, value in judge(y[test], model.predict(rows)).items():
                 scores.setdefault(title, {}).setdefault(score, []).append(value)
     return scores
 

@@ -33,6 +33,9 @@ from ._components import (
 # Fewer distinct held-out rows than this say too little to judge a model by.
 _MIN_HELD_OUT = 10
 
+# With up to so many rows, an epoch of batches of 128 has too few steps.
+_SMALL = 3000
+
 # Samples, targets and weights of rows.
 Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -70,6 +73,9 @@ def learn(
         net, estimator.n_members_ = _fresh_net(estimator, seed)
     else:
         net = _kept_net(estimator)
+    net.batch_size = estimator.batch_size
+    if net.batch_size == "auto":
+        net.batch_size = 64 if len(rows[0]) <= _SMALL else 128
     # Members that are kept are judged by the rows that they were judged by before.
     keys = row_keys(rows[0], net.seed)
     fold, held_out = None, np.zeros(len(keys), dtype=bool)
@@ -199,7 +205,6 @@ def _net_options(estimator: Any, model: EmbeddingModel) -> dict[str, Any]:
         "max_grad_norm": estimator.max_grad_norm,
         "regularizer": regularizer,
         "score": estimator._score,
-        "batch_size": estimator.batch_size,
         "device": str(resolve_device(estimator.device)),
     }
 

@@ -76,8 +76,9 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         with at most 4 channels at one end are understood without it.
     max_epochs : int, default=50
         Passes over the training rows.
-    batch_size : int, default=128
-        Largest number of rows in a step; batches of an epoch are of even size.
+    batch_size : int or "auto", default="auto"
+        Largest number of rows in a step; batches of an epoch are of even size. "auto" is 64 up
+        to 3,000 training rows, else 128.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         "sgd" has momentum 0.9. A callable such as an optimiser class is called with
         parameter groups and ``lr``.
@@ -216,7 +217,7 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | None = None,
         max_epochs: int = 50,
-        batch_size: int = 128,
+        batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
         lr: float = 4e-3,
         lr_schedule: str = "one_cycle",

@@ -48,6 +48,7 @@ DIFFERENT = {
         "dropout": "a hidden unit, or an averaged channel",
         "activation": "after which layer",
         "norm": "which norms there are, and where",
+        "numeric_embedding": "spherical networks have none by default",
         "depth": "what it counts",
         "learn_k": "a unit, a filter",
         "magnitude": "of an input, of a patch",

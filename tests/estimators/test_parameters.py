@@ -212,7 +212,7 @@ def test_ctrl_c_before_the_first_model_leaves_none(cls, y):
 
 @pytest.mark.parametrize("where", ["fit_scale", "infer"])
 def test_ctrl_c_while_probabilities_are_calibrated_leaves_the_last_model(where, monkeypatch):
-    from sphereskl.estimators import _classification
+    from sphereskl.estimators import _calibration
 
     def press(*args, **options):
         raise KeyboardInterrupt
@@ -220,9 +220,17 @@ def test_ctrl_c_while_probabilities_are_calibrated_leaves_the_last_model(where, 
     clf = HypersphericalPrototypeClassifier(**QUICK, warm_start=True).fit(X, STAGE)
     before, n_epochs = clf.predict_proba(X), clf.n_iter_
     with monkeypatch.context() as patch:
-        patch.setattr(_classification, where, press)
+        patch.setattr(_calibration, where, press)
         with pytest.raises(KeyboardInterrupt):
             clf.fit(X, STAGE)
     np.testing.assert_array_equal(clf.predict_proba(X), before)
     assert clf.n_iter_ == n_epochs
     assert clf.fit(X, STAGE).n_iter_ == 2 * n_epochs
+
+
+@pytest.mark.parametrize(("n_samples", "expected"), [(30, 64), (3000, 64), (3001, 128)])
+def test_small_data_are_given_small_batches(n_samples, expected, quick):
+    X = np.random.RandomState(0).randn(n_samples, 2)
+    model = quick(max_epochs=1, validation_fraction=0).fit(X, X[:, 0] > 0)
+    assert model.net_.batch_size == expected
+    assert model.set_params(batch_size=50).partial_fit(X, X[:, 0] > 0).net_.batch_size == 50

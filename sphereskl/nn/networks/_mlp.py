@@ -10,12 +10,9 @@ from torch import Tensor, nn
 from .._checks import check_count, check_probability, check_widths, choose
 from ..layers import Dropout, MemberLinear
 from ._config import ACTIVATIONS, BackboneConfig
-from ._table_input import Columns, TableInput
+from ._table_input import Columns, describe_input
 
 _NORMS = {None: None, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
-# Beyond so many numbers a row is a signal or a picture rather than a table, whose columns mean
-# little by themselves, and embeddings of each are most of the work.
-_MOST_EMBEDDED = 128
 
 
 @dataclass
@@ -99,7 +96,13 @@ class MLP(BackboneConfig):
         """
         n_members = check_count("n_members", self.n_members)
         columns = columns or Columns(math.prod(input_shape))
-        first = self._input(columns, is_table=len(input_shape) == 1)
+        first = describe_input(
+            columns,
+            self.numeric_embedding,
+            n_bins=self.n_bins,
+            n_members=n_members,
+            is_table=len(input_shape) == 1,
+        )
         widths = (first.width, *check_widths("hidden_layer_sizes", self.hidden_layer_sizes))
         blocks = [self._block(n_in, n_out) for n_in, n_out in pairwise(widths)]
         flatten = [nn.Flatten()] if len(input_shape) > 1 else []
@@ -109,13 +112,6 @@ class MLP(BackboneConfig):
             *blocks,
             _dense(n_members, widths[-1], embedding_dim),
         )
-
-    def _input(self, columns: Columns, *, is_table: bool) -> TableInput:
-        kind = self.numeric_embedding
-        if kind == "auto":
-            kind = "piecewise" if is_table and columns.n_numeric <= _MOST_EMBEDDED else None
-        options = {"n_bins": self.n_bins} if kind == "piecewise" else {}
-        return TableInput(columns, kind, n_members=self.n_members, **options)
 
     def _block(self, n_in: int, n_out: int) -> nn.Module:
         norm = choose("norm", self.norm, _NORMS)

@@ -9,6 +9,7 @@ from torch import nn
 
 from .._checks import check_widths
 from ._sphere_blocks import LayerFactory, SphericalConfig
+from ._table_input import Columns, describe_input
 
 
 @dataclass
@@ -29,6 +30,10 @@ class SphereMLP(SphericalConfig):
         Softness of "sigmoid", positive; where it starts if it learns.
     learn_k : {"channel", "layer", "network"} or None, default=None
         Whether k learns: one for each unit, each layer, the network, or not at all.
+    numeric_embedding : {"auto", "piecewise", "periodic"} or None, default=None
+        What stands for a number of a table before the first layer, see `MLP`.
+    n_bins : int, default=16
+        Pieces of a curve at the most, for "piecewise".
     norm : {"batch", "sphere", "both"} or None, default="sphere"
         What stands between a hidden layer and its activation: batch normalisation,
         `SphereNorm`, both, or nothing. "batch" makes training depend on how rows fall into
@@ -64,15 +69,43 @@ class SphereMLP(SphericalConfig):
 
     hidden_layer_sizes: int | Sequence[int] = (256, 256)
     lift: bool = True
+    numeric_embedding: str | None = field(default=None, kw_only=True)
+    n_bins: int = field(default=16, kw_only=True)
     norm: str | None = field(default="sphere", kw_only=True)
 
-    def build(self, input_shape: tuple[int, ...], embedding_dim: int) -> nn.Module:
-        factory, n_in = LayerFactory(self), math.prod(input_shape)
-        widths = (n_in, *check_widths("hidden_layer_sizes", self.hidden_layer_sizes))
+    def build(
+        self, input_shape: tuple[int, ...], embedding_dim: int, columns: Columns | None = None
+    ) -> nn.Module:
+        """Build the network.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one sample: ``(n_features,)`` or ``(channels, height, width)``.
+        embedding_dim : int
+            Width of the output.
+        columns : Columns, default=None
+            What the features are, if not all of them are numbers.
+
+        Returns
+        -------
+        backbone : nn.Module
+            Maps ``(n_samples, *input_shape)`` to ``(n_samples, embedding_dim)``.
+        """
+        factory = LayerFactory(self)
+        first = describe_input(
+            columns or Columns(math.prod(input_shape)),
+            self.numeric_embedding,
+            n_bins=self.n_bins,
+            n_members=1,
+            is_table=len(input_shape) == 1,
+        )
+        widths = (first.width, *check_widths("hidden_layer_sizes", self.hidden_layer_sizes))
         blocks = [
             factory.dense_block(n_in, n_out, lift=self.lift and number == 0)
             for number, (n_in, n_out) in enumerate(pairwise(widths))
         ]
         flatten = [nn.Flatten()] if len(input_shape) > 1 else []
         embedding = factory.dense(widths[-1], embedding_dim, lift=self.lift and not blocks)
-        return nn.Sequential(*flatten, *blocks, embedding)
+        inputs = [*flatten, *([] if first.is_identity else [first])]
+        return nn.Sequential(*inputs, *blocks, embedding)

@@ -15,6 +15,9 @@ _NUMERIC: dict[str | None, Callable[..., nn.Module] | None] = {
     "periodic": PeriodicEmbedding,
     None: None,
 }
+# Beyond so many numbers a row is a signal or a picture rather than a table, whose columns mean
+# little by themselves, and embeddings of each are most of the work.
+_MOST_EMBEDDED = 128
 
 
 @dataclass(frozen=True)
@@ -139,3 +142,33 @@ class TableInput(nn.Module):
             parts.append(self.categories(X[:, n_numbers:].long()))
         x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
         return x[0] if n_members == 1 else x
+
+
+def describe_input(
+    columns: Columns, numeric_embedding: str | None, *, n_bins: int, n_members: int, is_table: bool
+) -> TableInput:
+    """Build the first layer that a configuration describes.
+
+    Parameters
+    ----------
+    columns : Columns
+        What the columns of a batch hold.
+    numeric_embedding : {"auto", "piecewise", "periodic"} or None
+        "auto" is "piecewise" for tables of at most 128 numbers a row, else None.
+    n_bins : int
+        Pieces of a curve at the most, for "piecewise".
+    n_members : int
+        Number of networks that the embeddings are for.
+    is_table : bool
+        Whether samples are rows, not images.
+
+    Returns
+    -------
+    layer : TableInput
+        Curves are straight until `TableInput.fit_edges`.
+    """
+    if numeric_embedding == "auto":
+        embeds = is_table and columns.n_numeric <= _MOST_EMBEDDED
+        numeric_embedding = "piecewise" if embeds else None
+    options = {"n_bins": n_bins} if numeric_embedding == "piecewise" else {}
+    return TableInput(columns, numeric_embedding, n_members=n_members, **options)
