@@ -127,6 +127,26 @@ def as_array(name, values):
     return values.cpu().numpy()
 
 
+def default_dim(n_classes, least=64):
+    """Choose the dimension of an embedding.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of classes.
+    least : int, default=64
+        Smallest dimension.
+
+    Returns
+    -------
+    dim : int
+        One for every class, so that all prototypes can be equally far apart, but at most 256
+        unless `least` is more: prototypes and last layers would grow with the square of the
+        number of classes, and 512 of them are still 90 degrees apart there.
+    """
+    return max(least, min(n_classes, 256))
+
+
 def build_backbone(backbone, input_shape, embedding_dim, columns=None):
     """Build the network that a `backbone` parameter describes.
 

@@ -17,13 +17,12 @@ from ..preprocessing import LabelsAndValues, is_known, split_targets
 from ..training import Criterion, TensorData
 from ._base import EMBEDDING_DIM, BaseSphereEstimator, Interval, Real, StrOptions
 from ._calibration import calibrated_scale
-from ._components import PLACEMENTS, resolve_prototypes
+from ._components import PLACEMENTS, default_dim, resolve_prototypes
 from ._samples import check_samples
 
 _CLASS_LOSSES = ("cross_entropy", "squared_cosine", "cosine")
 # As in HypersphericalPrototypeClassifier by default.
 _LABEL_SMOOTHING = 0.1
-_CLASS_DIM = 64
 
 
 class HypersphericalMultiTask(BaseSphereEstimator):
@@ -45,7 +44,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         numbers of `X` as they are; with the others, columns and channels are standardised
         (and columns clipped at 4 standard deviations).
     embedding_dim : int or "auto", default="auto"
-        Dimension of the embedding, at least 3. "auto" is ``max(64, n_classes) + 1``, or
+        Dimension of the embedding, at least 3. "auto" is n_classes within [64, 256] + 1, or
         what a given network has.
     prototypes : str, array-like of shape (n_classes, embedding_dim - 1) or mapping, \
             default="auto"
@@ -347,7 +346,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
 
     def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
         width = None if self.embedding_dim == "auto" else self.embedding_dim
-        return self.backbone, width, max(_CLASS_DIM, len(self.classes_)) + 1
+        return self.backbone, width, default_dim(len(self.classes_)) + 1
 
     def _make_placement(self) -> Callable[[int, int], Tensor]:
         return self._place

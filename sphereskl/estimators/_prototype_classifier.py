@@ -12,7 +12,10 @@ from ..nn import LOSSES, EmbeddingModel, separating_scale
 from ..training import Criterion
 from ._base import EMBEDDING_DIM, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
-from ._components import PLACEMENTS, as_vectors, resolve_prototypes
+from ._components import PLACEMENTS, as_vectors, default_dim, resolve_prototypes
+
+# Placements that need a dimension for every class, or for every second one.
+_WIDE = ("simplex", "orthonormal", "orthoplex")
 
 
 class HypersphericalPrototypeClassifier(BaseSphereClassifier):
@@ -34,7 +37,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         numbers of `X` as they are; with the others, columns and channels are standardised
         (and columns clipped at 4 standard deviations).
     embedding_dim : int or "auto", default="auto"
-        Dimension of the embedding, at least 2. "auto" is ``max(64, n_classes)``, or what
+        Dimension of the embedding, at least 2. "auto" is n_classes within [64, 256], or what
         the given prototypes or a given network have; with ``loss="logits"`` it is
         ``n_classes - 1``.
     prototypes : str, array-like of shape (n_classes, embedding_dim) or mapping, \
@@ -309,7 +312,9 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         if self.loss == "logits":
             # Kasarla et al.: further dimensions would add to the norm and to nothing else.
             return max(2, len(self.classes_) - 1)
-        return max(64, len(self.classes_))
+        if isinstance(self.prototypes, str) and self.prototypes in _WIDE:
+            return max(64, len(self.classes_))
+        return default_dim(len(self.classes_))
 
     def _make_criterion(self) -> Criterion:
         if callable(self.loss):

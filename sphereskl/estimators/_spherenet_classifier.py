@@ -25,7 +25,7 @@ from ._angular_components import (
 )
 from ._base import HasMethods, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
-from ._components import resolve_prototypes
+from ._components import default_dim, resolve_prototypes
 
 
 class SphereNetClassifier(BaseSphereClassifier):
@@ -320,7 +320,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         backbone, given = self.backbone, self._given_operator()
         if isinstance(backbone, str) or given:
             backbone = describe_backbone(backbone, input_shape, given)
-        default = max(256 if len(input_shape) == 3 else 64, len(self.classes_))
+        default = default_dim(len(self.classes_), least=256 if len(input_shape) == 3 else 64)
         return backbone, None, default
 
     def _make_placement(self) -> Callable[[int, int], Tensor]:

@@ -319,3 +319,17 @@ def test_one_sample_per_class(n_classes, quick):
 def test_nested_parameters_can_be_tuned():
     clf = clone(HypersphericalPrototypeClassifier(backbone=MLP()).set_params(backbone__dropout=0.4))
     assert clf.get_params()["backbone__dropout"] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "prototypes", "expected"),
+    [(3, "auto", 64), (100, "auto", 100), (300, "auto", 256), (300, "simplex", 300)],
+)
+def test_default_dimension_stays_small_for_many_classes(n_classes, prototypes, expected, quick):
+    X = np.random.RandomState(0).randn(3 * n_classes, 4)
+    y = np.arange(3 * n_classes) % n_classes
+    clf = quick(prototypes=prototypes, max_epochs=1).fit(X, y)
+    assert clf.embedding_dim_ == expected
+    # Half of them may be opposite, none is closer than a right angle.
+    cosines = clf.prototypes_ @ clf.prototypes_.T - 2 * np.eye(n_classes)
+    assert cosines.max() < 1e-5

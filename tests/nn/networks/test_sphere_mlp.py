@@ -7,7 +7,7 @@ from sklearn.datasets import make_circles
 from torch import nn
 from torch.nn import functional as F
 
-from sphereskl.nn import SphereMLP
+from sphereskl.nn import Columns, SphereMLP, TableInput
 
 
 def _of_type(network, kind):
@@ -87,3 +87,21 @@ def test_bad_widths_are_named(value):
     with pytest.raises(ValueError, match=r"^hidden_layer_sizes must .*, got ") as caught:
         SphereMLP(hidden_layer_sizes=value).build((4,), 3)
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["piecewise", "periodic"])
+def test_numbers_may_be_embedded_before_the_first_layer(kind):
+    network = SphereMLP((8,), numeric_embedding=kind).build((3,), 5)
+    first = network[0]
+    assert isinstance(first, TableInput)
+    first.fit_edges(_x(50, 3))
+    x = _x(4, 3)
+    torch.testing.assert_close(network(x), network[1:](first(x)))
+    assert _of_type(network, nn.Linear)[0].in_features == 12
+
+
+def test_categories_become_columns():
+    network = SphereMLP((8,)).build((2,), 5, Columns(n_numeric=1, cardinalities=(3,)))
+    rows = torch.tensor([[0.5, 0.0], [0.5, 2.0]])
+    assert network(rows).shape == (2, 5)
+    assert not torch.equal(*network(rows))
