@@ -74,16 +74,15 @@ search = GridSearchCV(
     ),
     {
         "hypersphericalprototypeclassifier__embedding_dim": [9, 64],
-        "hypersphericalprototypeclassifier__loss": ["cross_entropy", "squared_cosine"],
         "hypersphericalprototypeclassifier__backbone__numeric_embedding": ["piecewise", None],
     },
     cv=3,
     n_jobs=2,
 )
 start = time.perf_counter()
-search.fit(X, y)
+search.fit(X[::2], y[::2])
 best = {name.split("__", 1)[1]: value for name, value in search.best_params_.items()}
-print(f"\ngrid of 8 on digits in {time.perf_counter() - start:.1f} s: {best}")
+print(f"\ngrid of 4 on half of the digits in {time.perf_counter() - start:.1f} s: {best}")
 print(f"cross-validated accuracy {search.best_score_:.3f}")
 
 # %%
@@ -132,7 +131,7 @@ def draw_sphere(z, digits, wrong, prototypes):
     )
 
 
-sphere = HypersphericalPrototypeClassifier(embedding_dim=3, max_epochs=100, random_state=0)
+sphere = HypersphericalPrototypeClassifier(embedding_dim=3, random_state=0)
 sphere.fit(X[::2], y[::2])
 z, wrong = sphere.transform(X[1::2]), sphere.predict(X[1::2]) != y[1::2]
 path = Path("quickstart_sphere.svg")
