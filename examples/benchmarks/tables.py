@@ -112,7 +112,9 @@ def _of_sklearn(name, is_regression):
         return prepared(linear)
     if name == "MLP":
         if is_regression:
-            perceptron = MLPRegressor((128, 128), early_stopping=True, random_state=0)
+            perceptron = MLPRegressor(
+                hidden_layer_sizes=(128, 128), early_stopping=True, random_state=0
+            )
             return prepared(TransformedTargetRegressor(perceptron, transformer=StandardScaler()))
         return prepared(MLPClassifier((128, 128), early_stopping=True, random_state=0))
     if name == "RandomForest":
@@ -120,7 +122,12 @@ def _of_sklearn(name, is_regression):
         return prepared(forest(random_state=0), scale=False)
     boosting = HistGradientBoostingRegressor if is_regression else HistGradientBoostingClassifier
     if name == "HistGradientBoosting":
-        return boosting(random_state=0)
+        # It takes gaps, but no column of nothing else.
+        filled = make_column_transformer(
+            ("passthrough", lambda X: list(X.columns[X.notna().any()])),
+            verbose_feature_names_out=False,
+        ).set_output(transform="pandas")
+        return make_pipeline(filled, boosting(random_state=0))
     raise ValueError(f"no model is called {name!r}.")
 
 

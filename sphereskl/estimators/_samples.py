@@ -38,6 +38,7 @@ def check_samples(
     """
     X = as_array("X", X) if isinstance(X, Tensor) else X
     y = as_array("y", y) if isinstance(y, Tensor) else y
+    X = _from_lists(X) if isinstance(X, list | tuple) else X
     n_axes = np.ndim(X) if hasattr(X, "__len__") and not hasattr(X, "columns") else 2
     if reset and n_axes > 2 and estimator.input_shape is None:
         check_meaning(np.shape(X))
@@ -62,6 +63,12 @@ def check_samples(
             f"samples of shape {estimator._sample_shape}."
         )
     return checked
+
+
+def _from_lists(X: Any) -> NDArray[Any]:
+    """Return nested lists as an array, in which numbers beside strings stay numbers."""
+    array = np.asarray(X)
+    return np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
 
 
 def _make_reader(estimator: Any, X: Any) -> ColumnReader | None:

@@ -233,3 +233,14 @@ def test_a_table_is_learned_as_it_comes():
     # The rule has no noise: trees find it, and so shall we.
     assert accuracy > 0.97
     assert accuracy > trees.score(test.astype({"job": "category"}), bought(test)) - 0.02
+
+
+def test_lists_are_the_arrays_that_they_spell():
+    X = FRAME.to_numpy(dtype=object)
+    model = _fitted(HypersphericalPrototypeClassifier, X.tolist())
+    assert np.array_equal(
+        model.transform(X.tolist()), _fitted(HypersphericalPrototypeClassifier).transform(FRAME)
+    )
+    numbers = FRAME[["rooms", "owner"]].to_numpy(float)
+    coded = _fitted(HypersphericalPrototypeClassifier, numbers.tolist(), categorical_features=[0])
+    assert coded.encoder_.columns_.cardinalities == (5,)
