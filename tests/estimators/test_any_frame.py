@@ -63,7 +63,7 @@ def frames(draw):
 
 
 STEADY = settings(
-    max_examples=120,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

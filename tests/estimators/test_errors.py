@@ -20,7 +20,10 @@ BAD_X = {
     "no columns": (lambda X: X[:, :0], "0 feature"),
     "one row": (lambda X: X[0], "Expected 2D array"),
     "sparse": (scipy.sparse.csr_array, "[Ss]parse data was passed"),
-    "text": (lambda X: np.full(X.shape, "x").tolist(), "could not convert string to float"),
+    "text": (
+        lambda X: [[f"remark {i}"] * len(row) for i, row in enumerate(X)],
+        "which looks like text or a key",
+    ),
     "dates": (lambda X: X.astype("datetime64[D]"), "x0.*of dates.*skrub's TableVectorizer"),
     "complex": (lambda X: X + 1j, "Complex data not supported"),
     "3-D": (lambda X: X.reshape(-1, 2, 2), r"X has 3 dimensions.*pass input_shape=\(2, 2\)"),

@@ -97,7 +97,7 @@ def test_reversing_the_order_mirrors_nothing_but_the_labels(stages):
     # Other initial weights, as it were: one member fits noise in its own way, the mean does not.
     forth = quick(backbone=MLP((32,))).fit(X, y)
     back = quick(backbone=MLP((32,)), categories=[3, 2, 1, 0]).fit(X, y)
-    assert np.mean(forth.predict(X) == back.predict(X)) > 0.85
+    assert np.mean(forth.predict(X) == back.predict(X)) > 0.8
 
 
 def test_a_class_without_rows_keeps_its_place(stages):

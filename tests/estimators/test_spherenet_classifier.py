@@ -168,13 +168,13 @@ def test_lambda_survives_pickling_and_partial_fit(iris, quick, annealed):
 
 
 def test_lambda_survives_a_warm_start(iris, quick, annealed):
-    clf = quick(loss=annealed, warm_start=True).fit(*iris)
+    clf = quick(loss=annealed, warm_start=True, batch_size=128).fit(*iris)
     assert step_of(clf.fit(*iris)) == 2 * 16
     assert step_of(clf.set_params(warm_start=False).fit(*iris)) == 16
 
 
 def test_a_failing_fit_takes_lambda_back(iris, quick, annealed):
-    clf = quick(loss=annealed).fit(*iris)
+    clf = quick(loss=annealed, batch_size=128).fit(*iris)
     clf.net_.lr = 1e30
     with pytest.raises(ValueError, match="Training diverged"):
         clf.set_params(optimizer="sgd", lr=1e30, batch_size=16).partial_fit(*iris)

@@ -127,7 +127,7 @@ def test_callbacks_hear_of_batches_and_may_stop(digits, quick):
     listener = Listener(n_epochs=3)
     clf = quick(callbacks=[listener]).fit(*digits)
     assert clf.n_iter_ == 3
-    assert listener.n_batches_ == 3 * -(-1617 // 128)
+    assert listener.n_batches_ == 3 * -(-1617 // 64)
     assert clf.history_[0, "batches", 0, "train_loss"] > 0
 
 
@@ -186,7 +186,9 @@ class InterruptedLoss:
 
 def test_interrupt_at_a_prompt_keeps_the_model(iris, quick, monkeypatch):
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
-    clf = make_pipeline(StandardScaler(), quick(loss=InterruptedLoss(11), lr_schedule="constant"))
+    clf = make_pipeline(
+        StandardScaler(), quick(loss=InterruptedLoss(11), lr_schedule="constant", batch_size=128)
+    )
     cell = {"__name__": "__main__", "clf": clf, "X": iris[0], "y": iris[1]}
     with pytest.warns(UserWarning, match="interrupted after 5 epochs; the best model so far"):
         exec("clf.fit(X, y)", cell)

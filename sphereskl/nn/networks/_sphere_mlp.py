@@ -30,10 +30,6 @@ class SphereMLP(SphericalConfig):
         Softness of "sigmoid", positive; where it starts if it learns.
     learn_k : {"channel", "layer", "network"} or None, default=None
         Whether k learns: one for each unit, each layer, the network, or not at all.
-    numeric_embedding : {"auto", "piecewise", "periodic"} or None, default=None
-        What stands for a number of a table before the first layer, see `MLP`.
-    n_bins : int, default=16
-        Pieces of a curve at the most, for "piecewise".
     norm : {"batch", "sphere", "both"} or None, default="sphere"
         What stands between a hidden layer and its activation: batch normalisation,
         `SphereNorm`, both, or nothing. "batch" makes training depend on how rows fall into
@@ -48,6 +44,10 @@ class SphereMLP(SphericalConfig):
         If False, the same network of torch's own layers, for comparison: `lift`, `operator`,
         `k`, `learn_k`, `magnitude` and `eps` say nothing then, and "sphere" in `norm` becomes
         a bias.
+    numeric_embedding : {"auto", "piecewise", "periodic"} or None, default=None
+        What stands for a number of a table before the first layer, see `MLP`.
+    n_bins : int, default=16
+        Pieces of a curve at the most, for "piecewise".
 
     See Also
     --------
