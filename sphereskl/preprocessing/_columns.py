@@ -1,5 +1,6 @@
 """Frames and arrays as users hold them, turned into one matrix of numbers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -188,26 +189,27 @@ def split_columns(X: Any) -> list["_Column"]:
     return [_FrameColumn(name, s) for name, s in zip(frame.columns, series, strict=True)]
 
 
-class _Column:
+class _Column(ABC):
     """One column: what it holds, and its values as numbers."""
 
     name: Any
     is_plain = False
 
+    @abstractmethod
     def check_kind(self) -> None:
         """Refuse what is neither a number nor a category."""
 
+    @abstractmethod
     def is_number(self) -> bool:
         """Tell whether values are numbers or true and false."""
-        raise NotImplementedError
 
+    @abstractmethod
     def values(self) -> list[Any]:
         """Return values as Python objects, None where one is missing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def numbers(self) -> NDArray[Any]:
         """Return values as numbers, NaN where one is missing."""
-        raise NotImplementedError
 
     def is_declared(self) -> bool:
         """Tell whether the type of the column says that it is a category."""
@@ -280,7 +282,7 @@ class _FrameColumn(_Column):
     def numbers(self) -> NDArray[Any]:
         try:
             return np.asarray(self.series.cast(nw.Float64).to_numpy(), dtype=np.float64)
-        except Exception as error:
+        except Exception as error:  # Every library behind narwhals has errors of its own.
             raise ValueError(
                 f"X has column {self.name!r} of type {self.series.dtype}, but numbers were "
                 "expected there, as in fit."

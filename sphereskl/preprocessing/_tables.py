@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from ..nn import Columns
@@ -145,6 +145,8 @@ class TableEncoder(BaseEstimator):
         ValueError
             If columns are missing, new or in another order, or hold infinite values.
         """
+        if not hasattr(self, "is_categorical_"):
+            check_is_fitted(self)
         validate_data(self, X, reset=False, skip_check_array=True)
         X = X if is_plain(X) else self._reader.read(X)
         if X.dtype.kind == "f" and np.isinf(X).any():
@@ -179,6 +181,7 @@ class TableEncoder(BaseEstimator):
         names : ndarray of shape (n_columns,), object
             Those of numbers, of flags as ``name_missing``, and of categories.
         """
+        check_is_fitted(self)
         if input_features is None:
             made_up = [f"x{j}" for j in range(self.n_features_in_)]
             input_features = getattr(self, "feature_names_in_", made_up)

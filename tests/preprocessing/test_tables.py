@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from sklearn.exceptions import NotFittedError
 
 from sphereskl.preprocessing import TableEncoder
 
@@ -219,3 +220,11 @@ def test_other_columns_are_refused_in_scikit_learns_words():
         encoder.transform(frame[["age"]])
     with pytest.raises(ValueError, match="has 2 features, but TableEncoder is expecting 3"):
         TableEncoder().fit(_table()).transform(_table(n_features=2))
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_encoder_that_is_not_fitted_says_so():
+    frame = pd.DataFrame({"age": [1.0, 2.0]})
+    for call in (lambda: TableEncoder().transform(frame), TableEncoder().get_feature_names_out):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            call()

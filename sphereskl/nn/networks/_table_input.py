@@ -167,6 +167,7 @@ def describe_input(
     layer : TableInput
         Curves are straight until `TableInput.fit_edges`.
     """
+    choose("numeric_embedding", numeric_embedding, {"auto": None, **_NUMERIC})
     if numeric_embedding == "auto":
         embeds = is_table and columns.n_numeric <= _MOST_EMBEDDED
         numeric_embedding = "piecewise" if embeds else None

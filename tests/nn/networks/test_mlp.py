@@ -165,3 +165,10 @@ def test_numbers_of_small_tables_are_embedded_by_default(shape, kind):
 def test_batch_normalisation_needs_a_single_network():
     with pytest.raises(ValueError, match=r"norm is 'batch', but n_members is 8; take norm='layer'"):
         MLP(norm="batch").build((4,), 3)
+
+
+def test_a_wrong_numeric_embedding_is_answered_with_all_there_are():
+    with pytest.raises(
+        ValueError, match=r"numeric_embedding.*'auto', 'piecewise', 'periodic', None"
+    ):
+        MLP(numeric_embedding="ple").build((3,), 4)
