@@ -61,7 +61,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": "/plot_",
-    "ignore_pattern": r"benchmarks|__init__\.py",
+    "ignore_pattern": r"benchmarks|reliability|__init__\.py",
     "image_scrapers": ("matplotlib",),
     "copyfile_regex": "",
     "download_all_examples": False,

@@ -130,7 +130,7 @@ def contenders():
     """Models by name; `None` for another reading of the default's probabilities."""
     models = {
         DEFAULT: HypersphericalOrdinalClassifier(random_state=0),
-        "ordinal, expected rank": None,
+        "ordinal, median": None,
         "ordinal, squared cost": HypersphericalOrdinalClassifier(cost="squared", random_state=0),
         PLAIN: HypersphericalPrototypeClassifier(random_state=0),
         "logistic": LogisticRegression(max_iter=1000),
@@ -170,7 +170,7 @@ def cross_validate(X, y):
             # Ours take frames as they are.
             as_it_is = model is None or hasattr(model, "backbone")
             if model is None:
-                model = models[DEFAULT].set_params(prediction="expected_rank")
+                model = models[DEFAULT].set_params(prediction="median")
             else:
                 model.fit(X.iloc[train] if as_it_is else X_train, y[train])
             rows = X.iloc[test] if as_it_is else X_test

@@ -5,12 +5,10 @@ The only module that imports scikit-learn's private helpers.
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
-from copy import copy
 from numbers import Integral, Real
 from operator import attrgetter
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
@@ -20,7 +18,7 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ..nn import EmbeddingModel
@@ -32,12 +30,16 @@ from ..training import (
     EmbeddingNet,
     TensorData,
     infer,
+    neutral_torch,
     settle_interruption,
     unchanged_on_error,
 )
 from ._components import BACKBONES, takes_gaps
 from ._learning import check_unchanged, learn
-from ._samples import check_samples
+from ._parameters import callback_params, set_callback_params, split_params
+from ._portable import carried_state, settle
+from ._samples import check_judges, check_samples, encode_samples
+from ._weights import check_weight, counted, scaled
 
 __all__ = ["EMBEDDING_DIM", "BaseSphereEstimator", "HasMethods", "Interval", "Real", "StrOptions"]
 
@@ -60,7 +62,7 @@ class BaseSphereEstimator(
 
     backbone: Any
     dtype: str
-    input_shape: tuple[int, ...] | None
+    input_shape: tuple[int, ...] | dict[str, int] | None
     warm_start: bool
 
     # What a fit sets.
@@ -82,13 +84,10 @@ class BaseSphereEstimator(
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "backbone": [
-            StrOptions({"auto", *BACKBONES}),
-            HasMethods("build"),
-            torch.nn.Module,
-            callable,
+            *(StrOptions({"auto", *BACKBONES}), HasMethods("build"), torch.nn.Module, callable)
         ],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like", str, None],
-        "input_shape": [tuple, list, None],
+        "input_shape": [tuple, list, dict, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
@@ -100,7 +99,7 @@ class BaseSphereEstimator(
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
-        "callbacks": [list, None],
+        "callbacks": [list, tuple, None],
         "device": [str, torch.device],
         "dtype": [StrOptions({"float32", "float64"})],
         "random_state": ["random_state"],
@@ -181,8 +180,24 @@ class BaseSphereEstimator(
         """Return all labels that will ever come, if `partial_fit` was not told of them."""
         raise ValueError("classes must be passed on the first call to partial_fit.")
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to add those of the backbone and of callbacks.
+
+        Returns
+        -------
+        params : dict
+            As `set_params` takes them.
+        """
+        params = super().get_params(deep)
+        return {**params, **callback_params(params["callbacks"])} if deep else params
+
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, those of a backbone's configuration as ``backbone__name``.
+        """Set parameters, those of parts as ``backbone__param`` and ``callbacks__name__param``.
 
         Parameters
         ----------
@@ -194,14 +209,10 @@ class BaseSphereEstimator(
         self : estimator
             The estimator.
         """
-        backbone = params.get("backbone", self.backbone)
-        nested = [name for name in params if name.startswith("backbone__")]
-        if nested and not hasattr(backbone, "set_params"):
-            raise ValueError(
-                f"{nested[0]} cannot be set because backbone is {backbone!r}, which has no "
-                "parameters; pass a configuration such as backbone=MLP()."
-            )
-        return super().set_params(**params)
+        plain, nested = split_params(self, params)
+        super().set_params(**plain)
+        set_callback_params(self, nested)
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -320,8 +331,8 @@ class BaseSphereEstimator(
         """Return rows of a view of the model, such as "embed" or "logits", in its dtype."""
         if not hasattr(self, "net_"):
             check_is_fitted(self)
-        X = self.encoder_.transform(check_samples(self, X, reset=False))
-        return infer(getattr(self.module_, view), X, device=self.device_).numpy()
+        encoded = encode_samples(self, X)
+        return infer(getattr(self.module_, view), encoded, device=self.device_).numpy()
 
     def _learn(
         self,
@@ -338,35 +349,33 @@ class BaseSphereEstimator(
 
         `fresh` starts from a new network even if there is one; `partial` is for one epoch.
         """
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), neutral_torch():
             fresh = fresh or not hasattr(self, "net_")
             if not fresh:
                 self._validate_params()
                 check_unchanged(self)
             given, encoder = y, self._make_target_encoder()
             X, y = self._check_rows(X, y, reset=fresh)
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            if not weight.any():
-                raise ValueError("sample_weight is zero for every row; one must be positive.")
+            weight = check_weight(sample_weight, X)
             if fresh:
                 self.target_encoder_ = encoder.fit(y, weight, given=given, classes=classes)
             elif not partial or classes is not None:
                 new = encoder.fit(y, weight, given=given, classes=classes)
                 self.target_encoder_.check_same(new)
+            X, y, weight = counted(X, y, weight)
             target = self.target_encoder_.encode(y)
-            strata = self.target_encoder_.strata(target)
-            judged = None
-            if validation[0] is not None or validation[1] is not None:
-                judged = self._check_validation(*validation)
             weigh = self._make_weigher(target, weight)
-            weight = weight * weigh(target)
-            if judged is not None:
-                judged = (*judged, np.ones(len(judged[0])) * weigh(judged[1]))
-            counted = weight > 0
-            rows = X[counted], target[counted], weight[counted]
-            learn(self, rows, strata[counted], judged, fresh=fresh, partial=partial)
+            judged = check_judges(self, *validation, weigh)
+            X, target, weight = counted(X, target, scaled(weight * weigh(target)))
+            if not len(X):
+                if partial and not fresh:
+                    return self
+                raise ValueError(
+                    "No row has a positive weight under class_weight and sample_weight, or a "
+                    "target; one must."
+                )
+            strata = self.target_encoder_.strata(target)
+            learn(self, (X, target, weight), strata, judged, fresh=fresh, partial=partial)
         if self.net_.interrupted_:
             settle_interruption(len(self.net_.history))
         return self
@@ -375,21 +384,13 @@ class BaseSphereEstimator(
         """Validate samples and targets together."""
         return check_samples(self, X, y, reset=reset, **self._y_options)
 
-    def _check_validation(self, X_val: Any, y_val: Any) -> tuple[Any, Any]:
-        """Return samples and targets of the rows to judge by."""
-        if (X_val is None) != (y_val is None):
-            missing = "X_val" if X_val is None else "y_val"
-            raise ValueError(f"X_val and y_val belong together, but {missing} is None.")
-        X_val, y_val = self._check_rows(X_val, y_val, reset=False)
-        return X_val, self.target_encoder_.encode(y_val, "y_val")
-
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
-        if "net_" in state and not self.warm_start:
-            net = copy(state["net_"])
-            net.optimizer_ = None
-            state = {**state, "net_": net}
-        return state
+        return carried_state(self, state)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        settle(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

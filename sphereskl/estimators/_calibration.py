@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..nn import averaging_gain, fit_scale
-from ..training import TensorData, infer
+from ..training import TensorData, infer, one_thread
 
 
 def calibrated_scale(
@@ -35,10 +35,13 @@ def calibrated_scale(
         return infer(estimator.module_.logits, *inputs, device=estimator.device_)[:, first:]
 
     judged = logits(*data.inputs)
+    mean = None if data.fold is None else logits(data.X)
     weight = None if data.weight is None else data.weight.cpu()
     options = {"expected": expected, "n_distinct": n_distinct}
-    scale = fit_scale(judged, data.target.cpu(), weight, **options)
-    if data.fold is None:
-        return scale
-    # One member is less sure of rows that it has not seen than the mean of all, which predicts.
-    return scale * averaging_gain(judged, logits(data.X), estimator.n_members_, weight)
+    with one_thread():
+        scale = fit_scale(judged, data.target.cpu(), weight, **options)
+        if mean is None:
+            return scale
+        # One member is less sure of rows that it has not seen than the mean of all, which
+        # predicts.
+        return scale * averaging_gain(judged, mean, estimator.n_members_, weight)

@@ -7,18 +7,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.special import softmax
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from torch import Tensor
 
-from ..preprocessing import Labels
+from ..preprocessing import Labels, plain_labels
 from ..training import TensorData
-from ._base import BaseSphereEstimator, StrOptions
+from ._base import BaseSphereEstimator, Real, StrOptions
 from ._calibration import calibrated_scale
+from ._probabilities import ProbabilityMixin
+from ._weights import check_weight
 
 
-class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
+class BaseSphereClassifier(ProbabilityMixin, ClassifierMixin, BaseSphereEstimator):
     """Classes, probabilities and class weights of a classifier that reads classes off angles."""
 
     class_weight: dict[Any, float] | str | None
@@ -61,22 +62,33 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         logits = self._infer(X, "logits").astype(np.float64)
         return (logits[:, 1] - logits[:, 0]) / 2 if logits.shape[1] == 2 else logits
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probabilities of the classes.
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
             Samples in the form that was fitted.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
 
         Returns
         -------
-        probabilities : ndarray of shape (n_samples, n_classes), float64
-            ``softmax(scale_ * logits)``, with the logits of `decision_function`; columns follow
-            `classes_`.
+        score : float
+            In [0, 1].
         """
-        logits = self._infer(X, "logits").astype(np.float64)
-        return softmax(self.scale_ * logits, axis=1)
+        y = plain_labels(y)
+        weight = None if sample_weight is None else check_weight(sample_weight, y)
+        with np.errstate(invalid="ignore"):  # scikit-learn casts labels to whole numbers
+            return super().score(X, y, weight)
+
+    def _class_logits(self, X: Any) -> NDArray[np.float64]:
+        return self._infer(X, "logits").astype(np.float64)
+
+    def _check_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], Any]:
+        return super()._check_rows(X, plain_labels(y), reset=reset)
 
     def _make_target_encoder(self) -> Labels:
         return Labels()
@@ -97,17 +109,23 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
             # By weight, not by count, so that a row of weight 2 counts as two.
             total = np.bincount(target, weights=weight, minlength=self.n_classes_)
             return total.sum() / (self.n_classes_ * np.where(total > 0, total, 1.0))
-        given: Any = self.class_weight or {}
+        by_label: Any = self.class_weight or {}
+        given = {_plain(label): value for label, value in by_label.items()}
+        for label, value in given.items():
+            if not isinstance(value, Real) or not 0 <= float(value) < np.inf:
+                raise ValueError(
+                    f"class_weight gives {value!r} to the class {label!r}; weights are finite "
+                    "numbers of at least 0."
+                )
         labels = self.classes_.tolist()
         unknown = [label for label in given if label not in labels]
-        if unknown:
+        # Weights of classes that a fold lacks are no mistake, unless some class has none.
+        if unknown and not all(label in given for label in labels):
             raise ValueError(
                 f"class_weight names {unknown}, which are not among the classes {labels}; use the "
                 "labels in y."
             )
-        if any(weight < 0 for weight in given.values()):
-            raise ValueError(f"class_weight must not be negative, got {given}.")
-        return np.array([given.get(label, 1.0) for label in labels])
+        return np.array([given.get(label, 1.0) for label in labels], dtype=np.float64)
 
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:
         expected = self._expected_scale()
@@ -118,3 +136,8 @@ class BaseSphereClassifier(ClassifierMixin, BaseSphereEstimator):
         """Return the accuracy."""
         hits = (logits.argmax(dim=1) == target).double()
         return hits.mean() if weight is None else torch.dot(hits, weight.double()) / weight.sum()
+
+
+def _plain(label: Any) -> Any:
+    """Return a label as `ndarray.tolist` does."""
+    return label.item() if isinstance(label, np.generic) else label

@@ -1,7 +1,8 @@
 """From what users pass to the parts of a network: samples, backbones, prototypes."""
 
+import textwrap
 from collections.abc import Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import lru_cache
 from inspect import signature
 
@@ -10,8 +11,8 @@ import torch
 from torch import nn
 
 from ..geometry import closest_pair, one_thread, place_prototypes
-from ..nn import MLP, ConvNet, TableInput
-from ..preprocessing import ImageEncoder, TableEncoder, infer_sample_shape
+from ..nn import MLP, BackboneConfig, ConvNet, TableInput
+from ..preprocessing import ImageEncoder, TableEncoder, as_array, infer_sample_shape
 
 BACKBONES = {"mlp": MLP, "convnet": ConvNet}
 
@@ -82,49 +83,22 @@ def make_encoder(estimator, X):
         If `input_shape` does not fit the samples.
     """
     options = {
-        "dtype": getattr(torch, estimator.dtype),
+        "dtype": estimator.dtype,
         "standardize": not is_own_network(estimator.backbone),
     }
     given = estimator.input_shape
     if given is None and X.ndim == 2:
         reader = estimator._reader
         return TableEncoder(None if reader is None else reader.is_categorical_, **options)
-    shape = tuple(infer_sample_shape(X.shape) or () if given is None else given)
-    if len(shape) not in (2, 3) or np.prod(shape) != np.prod(X.shape[1:]):
+    encoder = ImageEncoder(infer_sample_shape(X.shape) if given is None else given, **options)
+    shape, of_samples = encoder.sample_shape, X.shape[1:]
+    as_it_stands = [size for size in shape if size > 1] == [size for size in of_samples if size > 1]
+    if np.prod(shape) != np.prod(of_samples) or not (X.ndim == 2 or as_it_stands):
         raise ValueError(
-            f"input_shape must be (height, width), (channels, height, width) or (height, width, "
-            f"channels) with as many values as a sample of X, got {shape} for samples of shape "
-            f"{X.shape[1:]}."
+            f"input_shape is {given}, but samples of X have shape {of_samples}; give the shape of "
+            "one image as it stands in X, or flat rows of as many values."
         )
-    return ImageEncoder(shape, **options)
-
-
-def as_array(name, values):
-    """Turn a torch tensor into an array.
-
-    Parameters
-    ----------
-    name : str
-        What the user calls it.
-    values : Tensor
-        On any device.
-
-    Returns
-    -------
-    values : ndarray
-        Sharing memory if it can.
-
-    Raises
-    ------
-    ValueError
-        If the tensor belongs to a graph.
-    """
-    if values.requires_grad:
-        raise ValueError(
-            f"{name} is a torch tensor that requires grad, which fitting would silently cut off; "
-            f"pass {name}.detach()."
-        )
-    return values.cpu().numpy()
+    return encoder
 
 
 def default_dim(n_classes, least=64):
@@ -166,8 +140,22 @@ def build_backbone(backbone, input_shape, embedding_dim, columns=None):
     backbone : nn.Module
         A module is copied, so that fitting does not change the user's own.
     """
+    if isinstance(backbone, type) and issubclass(backbone, BackboneConfig):
+        name = backbone.__name__
+        raise ValueError(f"backbone is the class {name}, but an instance is wanted; pass {name}().")
     if is_own_network(backbone):
-        return deepcopy(backbone) if isinstance(backbone, nn.Module) else backbone(input_shape)
+        if isinstance(backbone, nn.Module):
+            return deepcopy(backbone)
+        try:
+            network = backbone(input_shape)
+        except TypeError as error:
+            raise TypeError(f"backbone is called with the shape {input_shape}: {error}") from error
+        if not isinstance(network, nn.Module):
+            raise ValueError(
+                f"backbone must return a torch.nn.Module, got {type(network).__name__}; it is "
+                "called with the shape of one sample."
+            )
+        return network
     if isinstance(backbone, str):
         name = ("mlp" if len(input_shape) == 1 else "convnet") if backbone == "auto" else backbone
         backbone = BACKBONES[name]()
@@ -175,6 +163,8 @@ def build_backbone(backbone, input_shape, embedding_dim, columns=None):
             # A last hidden layer narrower than the embedding would confine it to a subspace.
             *others, last = backbone.hidden_layer_sizes
             backbone.set_params(hidden_layer_sizes=(*others, max(last, embedding_dim)))
+    if hasattr(backbone, "get_params"):
+        backbone = copy(backbone).set_params(**_of_python(backbone.get_params()))
     if columns is not None and "columns" in signature(backbone.build).parameters:
         return backbone.build(input_shape, embedding_dim, columns)
     if columns is None or not columns.cardinalities:
@@ -183,7 +173,7 @@ def build_backbone(backbone, input_shape, embedding_dim, columns=None):
     return nn.Sequential(first, backbone.build((first.width,), embedding_dim))
 
 
-def sized_backbone(backbone, encoder, embedding_dim, default):
+def sized_backbone(backbone, encoder, X, embedding_dim, default):
     """Build a network and find out how wide its output is.
 
     Parameters
@@ -192,6 +182,8 @@ def sized_backbone(backbone, encoder, embedding_dim, default):
         See the estimators.
     encoder : TableEncoder or ImageEncoder
         What encodes its samples, fitted.
+    X : Tensor of shape (n_samples, ...)
+        Encoded rows: a network of the user's is asked about nothing else.
     embedding_dim : int or None
         Width that the output must have; ``None`` leaves it to a network that the user brought.
     default : int
@@ -200,7 +192,7 @@ def sized_backbone(backbone, encoder, embedding_dim, default):
     Returns
     -------
     backbone : nn.Module
-        The network.
+        The network, in the precision of `X`.
     width : int
         Width of its output.
     n_members : int
@@ -213,8 +205,9 @@ def sized_backbone(backbone, encoder, embedding_dim, default):
     """
     own = is_own_network(backbone)
     wanted = default if embedding_dim is None and not own else embedding_dim
+    wanted = None if wanted is None else int(wanted)
     network = build_backbone(backbone, encoder.output_shape_, wanted, encoder.columns_)
-    shape = _output_shape(network, encoder.output_shape_, most_axes=2 if own else 3)
+    shape = _output_shape(network, X[[0, -1]], most_axes=2 if own else 3)
     if wanted not in (None, shape[-1]):
         raise ValueError(
             f"embedding_dim is {wanted}, but backbone returns rows of width {shape[-1]}; make "
@@ -223,7 +216,16 @@ def sized_backbone(backbone, encoder, embedding_dim, default):
     return network, shape[-1], shape[0] if len(shape) == 3 else 1
 
 
-def _output_shape(backbone, input_shape, *, most_axes):
+def _of_python(value):
+    """Return numbers of NumPy as Python's: the widths of layers would overflow small integers."""
+    if isinstance(value, dict):
+        return {name: _of_python(part) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(map(_of_python, value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _output_shape(backbone, sample, *, most_axes):
     """Shape of what a network returns for two samples, found by asking it.
 
     Raises
@@ -231,13 +233,20 @@ def _output_shape(backbone, input_shape, *, most_axes):
     ValueError
         If it is not (2, width), or, with three axes, (n_members, 2, width).
     """
-    with torch.no_grad():
-        output = backbone.eval()(torch.zeros(2, *input_shape))
+    if any(parameter.is_complex() for parameter in backbone.parameters()):
+        raise ValueError("backbone has complex parameters, which cannot be cast to dtype.")
+    try:
+        with torch.no_grad():
+            output = backbone.to("cpu", sample.dtype).eval()(sample)
+    except RuntimeError as error:
+        raise ValueError(
+            f"backbone cannot take samples of shape {tuple(sample.shape[1:])}: {error}"
+        ) from error
     is_tensor = isinstance(output, torch.Tensor)
     if not is_tensor or not 2 <= output.ndim <= most_axes or output.shape[-2] != 2:
         got = tuple(output.shape) if is_tensor else type(output).__name__
         raise ValueError(
-            f"backbone must map 2 samples of shape {tuple(input_shape)} to a tensor of shape "
+            f"backbone must map 2 samples of shape {tuple(sample.shape[1:])} to a tensor of shape "
             f"(2, embedding_dim), got {got}; add a layer that flattens or projects."
         )
     return tuple(output.shape)
@@ -279,20 +288,50 @@ def _placed(n_prototypes, embedding_dim, method, seed):
 
 def as_vectors(prototypes, classes):
     """Rows of the user's prototypes in the order of `classes`, checked for shape."""
+    if hasattr(prototypes, "loc"):  # pandas
+        prototypes = _by_label(prototypes, classes)
     if isinstance(prototypes, Mapping):
         missing = [label for label in classes.tolist() if label not in prototypes]
         if missing:
             raise ValueError(
                 f"prototypes has no vector for {missing}; give one for every class in y."
             )
-        prototypes = [np.asarray(prototypes[label]) for label in classes.tolist()]
-    rows = np.array(prototypes, dtype=np.float64)
+        prototypes = [prototypes[label] for label in classes.tolist()]
+    if isinstance(prototypes, list | tuple):
+        prototypes = [_vector(row) for row in prototypes]
+    try:
+        given = np.array(_vector(prototypes))
+        if given.dtype.kind == "c":
+            raise ValueError
+        rows = given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            "prototypes must hold numbers, rows of one length, got "
+            f"{textwrap.shorten(repr(prototypes), 70, placeholder=' ...')}."
+        ) from None
     if rows.ndim != 2 or len(rows) != len(classes) or rows.shape[1] < 2:
         raise ValueError(
             f"prototypes must have shape (n_classes, embedding_dim) with {len(classes)} rows and "
             f"at least 2 columns, got shape {rows.shape}; rows follow the sorted labels."
         )
     return rows
+
+
+def _vector(values):
+    """Return numbers of any library as an array; a copy is placed, so no graph is cut."""
+    return as_array("prototypes", values.detach()) if isinstance(values, torch.Tensor) else values
+
+
+def _by_label(table, classes):
+    """Return the rows of a pandas frame, or the vectors of a series, by their index."""
+    labels = table.index.tolist()
+    numbered = labels == list(range(len(labels)))
+    # An index that nobody set says nothing of labels: rows follow the sorted ones.
+    if numbered and not set(classes.tolist()) <= set(labels):
+        return table.to_numpy()
+    if len(set(labels)) < len(labels):
+        raise ValueError("prototypes has an index in which labels repeat; give each one row.")
+    return dict(zip(labels, table.to_numpy(), strict=True))
 
 
 def _unit_rows(rows):

@@ -7,25 +7,25 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import softmax
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_consistent_length
 from torch import Tensor, nn
 
 from ..nn import JointModel, joint_loss, separating_scale
-from ..preprocessing import LabelsAndValues, is_known, split_targets
+from ..preprocessing import LabelsAndValues, split_targets
 from ..training import Criterion, TensorData
 from ._base import EMBEDDING_DIM, BaseSphereEstimator, Interval, Real, StrOptions
 from ._calibration import calibrated_scale
 from ._components import PLACEMENTS, default_dim, resolve_prototypes
+from ._probabilities import ProbabilityMixin
 from ._samples import check_samples
+from ._scores import joint_score
 
 _CLASS_LOSSES = ("cross_entropy", "squared_cosine", "cosine")
 # As in HypersphericalPrototypeClassifier by default.
 _LABEL_SMOOTHING = 0.1
 
 
-class HypersphericalMultiTask(BaseSphereEstimator):
+class HypersphericalMultiTask(ProbabilityMixin, BaseSphereEstimator):
     """One network and one sphere for a class and a value.
 
     The first axis of the sphere carries the value, from the lower to the upper pole; the
@@ -62,10 +62,12 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         string or object), those with the given names or indices or in a mask, or none. Missing
         categories are a level of their own, unseen ones are none. A network that the user
         brought takes neither categories nor missing numbers.
-    input_shape : tuple of int, default=None
+    input_shape : tuple of int or dict, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
-        channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
-        with at most 4 channels at one end are understood without it.
+        channels), or a dictionary that names the sizes in the order of the axes, such as
+        {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
+        a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
+        without it.
     max_epochs : int, default=50
         Passes over the training rows.
     batch_size : int or "auto", default="auto"
@@ -97,8 +99,8 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         Epochs to wait for an improvement.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit's network.
-    callbacks : list of skorch callbacks, default=None
-        Hear of training as skorch callbacks do, and may stop it.
+    callbacks : list or tuple of skorch callbacks, default=None
+        Or of pairs (name, callback). They hear of training in the units of `y`, and may stop it.
     device : str or torch.device, default="auto"
         Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
         computes on one core, so that it is the same in a notebook and in the workers of a
@@ -174,8 +176,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
     >>> from sklearn.datasets import load_iris
     >>> from sphereskl import HypersphericalMultiTask
     >>> frame = load_iris(as_frame=True).frame
-    >>> X = frame[["sepal length (cm)", "sepal width (cm)", "petal length (cm)"]]
-    >>> y = frame[["target", "petal width (cm)"]]
+    >>> X, y = frame.iloc[:, :3], frame[["target", "petal width (cm)"]]
     >>> model = HypersphericalMultiTask(random_state=0).fit(X, y)
     >>> model.score(X, y) > 0.9
     True
@@ -214,7 +215,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         bounds: Any = "minmax",
         task_weight: float = 0.85,
         categorical_features: Any = "from_dtype",
-        input_shape: tuple[int, ...] | None = None,
+        input_shape: tuple[int, ...] | dict[str, int] | None = None,
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
@@ -226,7 +227,7 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
-        callbacks: list[Any] | None = None,
+        callbacks: list[Any] | tuple[Any, ...] | None = None,
         device: str | torch.device = "auto",
         dtype: str = "float32",
         random_state: int | np.random.RandomState | None = None,
@@ -273,7 +274,8 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         y_class : ndarray of shape (n_samples,)
             Labels.
         """
-        return self.target_encoder_.split(self._infer(X, "logits"))[0]
+        logits = self._infer(X, "logits")
+        return self.target_encoder_.split(logits)[0]
 
     def predict_value(self, X: Any) -> NDArray[np.float64]:
         """Value at the place of every sample between the poles.
@@ -288,10 +290,11 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         y_value : ndarray of shape (n_samples,), float64
             Values within ``bounds_``.
         """
-        return self.target_encoder_.split(self._infer(X, "logits"))[1]
+        logits = self._infer(X, "logits")
+        return self.target_encoder_.split(logits)[1]
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Probabilities of the classes.
+    def predict(self, X: Any) -> Any:
+        """Predict class and value of every sample.
 
         Parameters
         ----------
@@ -300,36 +303,35 @@ class HypersphericalMultiTask(BaseSphereEstimator):
 
         Returns
         -------
-        probabilities : ndarray of shape (n_samples, n_classes), float64
-            ``softmax(scale_ * cosines)``.
+        y : DataFrame, ndarray of shape (n_samples, 2) or pair of ndarray
+            In the form of the `y` that was fitted; a pandas frame has the index of `X`.
         """
-        logits = self._infer(X, "logits").astype(np.float64)
-        return softmax(self.scale_ * logits[:, 1:], axis=1)
+        logits = self._infer(X, "logits")
+        return self.target_encoder_.decode(logits, index=getattr(X, "index", None))
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Mean of two scores: accuracy of the classes and R2 of the values.
+        """Mean of accuracy and R2, or the one of them that `y` allows.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
             Samples in the form that was fitted.
         y : DataFrame with 2 columns, array-like of shape (n_samples, 2) or pair of array-like
-            True classes and values. Missing ones are not counted.
+            True classes and values, missing ones not counted.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
 
         Returns
         -------
         score : float
-            At most 1. It does not depend on `task_weight`, so that a search can choose it.
+            At most 1, and free of `task_weight`, so that a search can choose it.
         """
-        label, value = self.target_encoder_.split(self._infer(X, "logits"))
-        true_label, true_value = split_targets(y)
-        known, measured = is_known(true_label), ~np.isnan(true_value)
-        weight = np.ones(len(label)) if sample_weight is None else np.asarray(sample_weight)
-        hits = label[known] == true_label[known]
-        r2 = r2_score(true_value[measured], value[measured], sample_weight=weight[measured])
-        return float(np.average(hits, weights=weight[known]) + r2) / 2
+        logits = self._infer(X, "logits")
+        label, value = self.target_encoder_.split(logits)
+        return joint_score(label, value, y, sample_weight)
+
+    def _class_logits(self, X: Any) -> NDArray[np.float64]:
+        return self._infer(X, "logits")[:, 1:].astype(np.float64)
 
     def _make_target_encoder(self) -> LabelsAndValues:
         return LabelsAndValues(self.bounds, self.dtype)
@@ -395,4 +397,4 @@ class HypersphericalMultiTask(BaseSphereEstimator):
         known = (target[:, 0] >= 0).to(logits)
         share = known if weight is None else known * weight
         hits = (logits[:, 1:].argmax(dim=1) == target[:, 0]).to(logits)
-        return (share * hits).sum() / share.sum().clamp_min(1e-12)
+        return (share * hits).sum() / share.sum()  # NaN where no class is known

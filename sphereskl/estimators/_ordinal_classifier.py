@@ -50,10 +50,11 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         of ranks, "log" the squared difference of logarithms of the ranks 1, 2, ...; a
         matrix has a row for every true class, in the order of `categories`. ``None``
         learns the class alone.
-    prediction : {"argmax", "expected_rank"}, default="argmax"
-        Whether to predict the most probable class or the one nearest to the mean of the
-        ranks, weighted by their probabilities: the guess with the least expected squared
-        error, which need not be the most probable class.
+    prediction : {"argmax", "median"}, default="argmax"
+        Whether to predict the most probable class, or the one at which half of the
+        probability lies below and half above: the guess with the least expected absolute
+        error, which need not be the most probable class. Models of thresholds, such as
+        mord's and CORAL, predict the median.
     scale : float or "learned", default="learned"
         Multiplier of the cosines while training. The `scale_` of predicted probabilities
         is always fitted afterwards.
@@ -62,10 +63,12 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         string or object), those with the given names or indices or in a mask, or none. Missing
         categories are a level of their own, unseen ones are none. A network that the user
         brought takes neither categories nor missing numbers.
-    input_shape : tuple of int, default=None
+    input_shape : tuple of int or dict, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
-        channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
-        with at most 4 channels at one end are understood without it.
+        channels), or a dictionary that names the sizes in the order of the axes, such as
+        {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
+        a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
+        without it.
     max_epochs : int, default=50
         Passes over the training rows.
     batch_size : int or "auto", default="auto"
@@ -101,8 +104,8 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         the same.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit's network.
-    callbacks : list of skorch callbacks, default=None
-        Hear of training as skorch callbacks do, and may stop it.
+    callbacks : list or tuple of skorch callbacks, default=None
+        Or of pairs (name, callback). They hear of training in the units of `y`, and may stop it.
     device : str or torch.device, default="auto"
         Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
         computes on one core, so that it is the same in a notebook and in the workers of a
@@ -203,8 +206,8 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         "embedding_dim": EMBEDDING_DIM,
         "categories": [StrOptions({"auto"}), "array-like"],
         "cost": [StrOptions({"squared", "absolute", "log"}), "array-like", None],
-        "prediction": [StrOptions({"argmax", "expected_rank"})],
-        "scale": [StrOptions({"learned"}), Interval(Real, 0, None, closed="neither")],
+        "prediction": [StrOptions({"argmax", "median"})],
+        "scale": [StrOptions({"learned"}), Interval(Real, 1e-6, 1e6, closed="both")],
     }
 
     def __init__(
@@ -217,7 +220,7 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         prediction: str = "argmax",
         scale: float | Literal["learned"] = "learned",
         categorical_features: Any = "from_dtype",
-        input_shape: tuple[int, ...] | None = None,
+        input_shape: tuple[int, ...] | dict[str, int] | None = None,
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
@@ -230,7 +233,7 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         n_iter_no_change: int = 10,
         class_weight: dict[Any, float] | str | None = None,
         warm_start: bool = False,
-        callbacks: list[Any] | None = None,
+        callbacks: list[Any] | tuple[Any, ...] | None = None,
         device: str | torch.device = "auto",
         dtype: str = "float32",
         random_state: int | np.random.RandomState | None = None,
@@ -267,7 +270,7 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
     )
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable label, or the one nearest to the expected rank.
+        """Return the most probable label, or the median.
 
         Parameters
         ----------
@@ -281,8 +284,8 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         """
         if self.prediction == "argmax":
             return super().predict(X)
-        expected = self.predict_proba(X) @ self.target_encoder_.ranks_
-        return self.categories_[np.rint(expected).astype(np.int64)]
+        probabilities = self.predict_proba(X)
+        return self.target_encoder_.median(probabilities)
 
     def _make_target_encoder(self) -> OrderedLabels:
         return OrderedLabels(self.categories)
@@ -321,7 +324,7 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
             return torch.eye(n_classes)
         if isinstance(self.cost, str):
             return torch.softmax(-ordinal_cost(n_classes, self.cost), dim=1)
-        cost = np.asarray(self.cost, dtype=np.float64)
+        cost = np.array(self.cost, dtype=np.float64)
         if cost.shape != (n_classes, n_classes) or not np.isfinite(cost).all():
             raise ValueError(
                 f"cost must be a finite matrix of shape ({n_classes}, {n_classes}), a row for "

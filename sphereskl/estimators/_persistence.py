@@ -1,23 +1,29 @@
 """Fitted estimators in one file: tensors and JSON, nothing that could run."""
 
-import json
-from inspect import signature
+import inspect
+import math
+import textwrap
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import nn
+from sklearn.utils.validation import check_is_fitted
 
-from .. import nn as sphere_nn
 from ..preprocessing import ColumnReader
+from ..training import KeyRanges, neutral_torch, resolve_device
 from ._base import BaseSphereEstimator
-from ._components import as_vectors, make_encoder
-from ._learning import rebuild_net
+from ._components import as_vectors, is_own_network, is_same, make_encoder
+from ._file_format import read_file, write_file
+from ._portable import as_built, departure, put_together, take_apart
+from ._routing import plain_requests, restore_requests
+from ._stored_values import decode, encode
 
-_FORMAT = 3
 # What a fit sets that is stored by itself, or follows from what is stored.
-_NOT_FITTED = ("net_", "encoder_", "target_encoder_", "_built_with", "_reader")
+_ENCODERS = ("_reader", "encoder_", "target_encoder_")
+_PRIVATE = ("_key_ranges", "_sample_shape")
+# More numbers than this in a sample are not tried out when a file is read.
+_LARGEST_TRIAL = 2**22
 
 
 def save(estimator, path):
@@ -28,7 +34,16 @@ def save(estimator, path):
     estimator : estimator
         Fitted.
     path : str or Path
-        Where to write; the customary ending is ``.safetensors``.
+        Where to write; the customary ending is ``.safetensors``. A file that stands there is
+        replaced once the new one is complete, and stays if anything goes wrong before.
+
+    Raises
+    ------
+    ValueError
+        If the estimator is not one of ours, is not fitted, or has learned something that a file
+        without code cannot hold.
+    OSError
+        If the file cannot be written, as Python says it.
 
     See Also
     --------
@@ -37,10 +52,12 @@ def save(estimator, path):
     Notes
     -----
     The file holds tensors in the safetensors format and, in its header, JSON with the
-    parameters and fitted attributes. It holds no code, so that loading it cannot run
-    anything, and no training rows, but what was learned of columns: ranges, quantiles and the
-    levels of categories. Parameters that are code (an own network or loss, callbacks) or a
-    `RandomState` are left out, and have to be given to `load` again.
+    parameters and fitted attributes, under a checksum of all of it. It holds no code, so that
+    loading it cannot run anything, and no training rows, but what was learned of columns:
+    ranges, quantiles and the levels of categories. Parameters that are code (an own network or
+    loss, callbacks) or a `RandomState` are left out, and have to be given to `load` again;
+    containers of other libraries come back as arrays, and what callbacks put into the history
+    that is no value is left out.
 
     Examples
     --------
@@ -55,52 +72,14 @@ def save(estimator, path):
     >>> bool((loaded.predict(X) == clf.predict(X)).all())
     True
     """
-    parts = {"module": estimator.module_, "criterion": estimator.net_.criterion_}
-    tensors = {
-        f"{part}.{name}": value
-        for part, trained in parts.items()
-        for name, value in trained.state_dict().items()
-    }
-    params, code = {}, []
-    for name, value in estimator.get_params(deep=False).items():
-        try:
-            params[name] = _encode(name, value, estimator, tensors)
-        except TypeError:
-            code.append(name)
-    encoders = {
-        encoder: {
-            name: _encode(f"{encoder}.{name}", value, estimator, tensors)
-            for name, value in vars(getattr(estimator, encoder)).items()
-            if name.endswith("_")
-        }
-        for encoder in ("encoder_", "target_encoder_")
-    }
-    fitted = {
-        name: _encode(name, value, estimator, tensors)
-        for name, value in vars(estimator).items()
-        if name not in (*estimator.get_params(deep=False), *_NOT_FITTED)
-        and (name.endswith("_") or name == "_sample_shape")
-    }
-    header = {
-        "format": _FORMAT,
-        "class": type(estimator).__name__,
-        "params": params,
-        "code": code,
-        **encoders,
-        "fitted": fitted,
-        "columns": estimator._reader
-        and {
-            "is_categorical": estimator._reader.is_categorical_.tolist(),
-            "levels": estimator._reader.levels_,
-        },
-        "embedding_dim": estimator.embedding_dim_,
-        "history": [
-            {name: value for name, value in epoch.items() if name != "batches"}
-            for epoch in estimator.history_
-        ],
-    }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(tensors, path, metadata={"sphereskl": json.dumps(header)})
+    if not isinstance(estimator, BaseSphereEstimator):
+        raise ValueError(
+            f"save takes an estimator of sphereskl, got {type(estimator).__name__}; save that step "
+            "alone, or all of it with joblib."
+        )
+    check_is_fitted(estimator)
+    header, tensors = _describe(estimator)
+    write_file(path, header, tensors)
 
 
 def load(path, *, device="auto", **params):
@@ -124,112 +103,256 @@ def load(path, *, device="auto", **params):
     Raises
     ------
     ValueError
-        If the file is not from `save`, or a parameter is needed that it does not hold.
+        If the file is damaged, of another version, or not from `save`; if its content does not
+        fit together; or if a parameter is needed that it does not hold.
+    FileNotFoundError
+        If there is no such file.
     """
-    with safe_open(path, framework="pt") as file:
-        header = json.loads((file.metadata() or {}).get("sphereskl", "{}"))
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
-    if header.get("format") != _FORMAT:
-        raise ValueError(f"{str(path)!r} does not hold an estimator that this version can read.")
-    missing = sorted(set(header["code"]) - set(params))
-    if missing:
+    header, tensors = read_file(path)
+    where = str(resolve_device(device))
+    try:
+        _check_sections(header)
+        missing = sorted(set(header["code"]) - set(params))
+        if not missing:
+            with neutral_torch():
+                return _remake(header, tensors, {"device": device, **params}, where)
+    except Exception as error:  # Whatever a header of unknown origin leads to.
+        given = f" with {', '.join(sorted(params))} as given" if params else ""
         raise ValueError(
-            f"{str(path)!r} holds no {', '.join(missing)}, which cannot be stored without running "
-            f"code; pass load(path, {', '.join(f'{name}=...' for name in missing)})."
+            f"{str(path)!r} cannot be loaded{given}, since {_sentence(error)}; give what the "
+            "estimator was trained with, or save it again."
+        ) from error
+    raise ValueError(
+        f"{str(path)!r} holds no {', '.join(missing)}, which cannot be stored without running "
+        f"code; pass load(path, {', '.join(f'{name}=...' for name in missing)})."
+    )
+
+
+def _describe(estimator):
+    """Return all that is worth keeping of an estimator, as JSON and tensors."""
+    reason = departure(estimator)
+    if reason is not None:
+        raise ValueError(f"module_ cannot be stored, since {reason}; pickle the estimator instead.")
+    parts, tensors = take_apart(estimator), {}
+    for part in ("module", "criterion"):
+        tensors.update({f"{part}.{name}": tensor for name, tensor in parts[part].items()})
+    given = _plain_params(estimator, estimator.get_params(deep=False))
+    params = _encode_known("params", given, tensors)
+    built_with = {
+        name: value
+        for name, value in _plain_params(estimator, estimator._built_with).items()
+        if not is_same(value, given[name])
+    }
+    learned = {
+        name: value
+        for name, value in vars(estimator).items()
+        if name not in (*given, *_ENCODERS, "net_") and (name[-1] == "_" or name in _PRIVATE)
+    }
+    encoders = {name: getattr(estimator, name) for name in _ENCODERS}
+    header = {
+        "class": _name_of(type(estimator)),
+        "params": params,
+        "code": sorted(set(given) - set(params)),
+        "built_with": _encode_known("built_with", built_with, tensors),
+        "encoders": {
+            name: _encode_all(name, _fitted_attributes(encoder), tensors)
+            for name, encoder in encoders.items()
+            if encoder is not None
+        },
+        "fitted": _encode_all("fitted", learned, tensors),
+        "net": {
+            "embedding_dim": parts["embedding_dim"],
+            "options": _encode_known("options", parts["options"], tensors),
+            "momentum": encode("momentum", parts["momentum"], tensors),
+            **{name: v for name, v in parts["progress"].items() if name != "history"},
+            "history": [
+                _encode_known("history", {k: v for k, v in epoch.items() if k != "batches"}, {})
+                for epoch in parts["progress"]["history"]
+            ],
+        },
+        "output": getattr(estimator, "_sklearn_output_config", {}).get("transform"),
+        "requests": plain_requests(estimator),
+    }
+    return header, tensors
+
+
+def _plain_params(estimator, params):
+    """Return parameters, with prototypes as rows in the order of the classes."""
+    prototypes = params.get("prototypes", "")
+    if isinstance(prototypes, str):
+        return params
+    return {**params, "prototypes": as_vectors(prototypes, estimator.classes_)}
+
+
+def _encode_known(section, values, tensors):
+    """Encode values, and leave out those that are code."""
+    stored = {}
+    for name, value in values.items():
+        try:
+            arrays = {}
+            stored[name] = encode(f"{section}.{name}", value, arrays)
+            tensors.update(arrays)
+        except TypeError:
+            continue
+    return stored
+
+
+def _encode_all(section, values, tensors):
+    stored = _encode_known(section, values, tensors)
+    lost = sorted(set(values) - set(stored))
+    if lost:
+        raise ValueError(
+            f"{lost[0]} is {values[lost[0]]!r}, which a file without code cannot hold; pickle the "
+            "estimator instead, or fit on values that it can, such as names that are strings."
         )
-    stored = {name: _decode(value, tensors) for name, value in header["params"].items()}
-    estimator = _class_named(header["class"])(**{**stored, "device": device, **params})
-    for name, value in header["fitted"].items():
-        setattr(estimator, name, _decode(value, tensors))
-    _restore_network(estimator, header, tensors)
+    return stored
+
+
+def _fitted_attributes(encoder):
+    return {name: value for name, value in vars(encoder).items() if name[-1] == "_" != name[0]}
+
+
+def _check_sections(header):
+    """Refuse a header in which parts are missing or of the wrong kind."""
+    kinds = {
+        **dict.fromkeys(("params", "built_with", "encoders", "fitted", "net", "requests"), dict),
+        **{"checksum": str, "class": str, "format": int, "code": list, "output": str | None},
+    }
+    if header.keys() != kinds.keys():
+        odd = ", ".join(sorted(header.keys() ^ kinds.keys()))
+        raise ValueError(f"its header lacks, or should not have, {odd}")
+    for name, kind in kinds.items():
+        if not isinstance(header[name], kind):
+            raise ValueError(f"{name} in its header is a {type(header[name]).__name__}")
+    if not all(isinstance(name, str) for name in header["code"]):
+        raise ValueError("code in its header holds other things than names")
+
+
+def _remake(header, tensors, params, where):
+    """Return the estimator that a header and tensors describe."""
+    stored = {name: decode(value, tensors) for name, value in header["params"].items()}
+    cls = _class_named(header["class"])
+    estimator = cls(**{**stored, **params})
+    _set_fitted(estimator, header["fitted"], tensors)
+    estimator._reader = None
+    if "_reader" in header["encoders"]:
+        estimator._reader = ColumnReader()
+        _set_fitted(estimator._reader, header["encoders"]["_reader"], tensors)
+    _check_numbers(estimator)
+    # Of the shape alone, which may be anybody's: nothing of that size is made yet.
+    sample = np.broadcast_to(0.0, (1, *estimator._sample_shape))
+    now = {name: getattr(estimator, name) for name in cls._network_parameters}
+    built_with = {name: decode(value, tensors) for name, value in header["built_with"].items()}
+    estimator._built_with = {**now, **{name: built_with.get(name, now[name]) for name in now}}
+    encoder: Any = make_encoder(as_built(estimator), sample)
+    estimator.encoder_, estimator.target_encoder_ = encoder, estimator._make_target_encoder()
+    for name in ("encoder_", "target_encoder_"):
+        _set_fitted(getattr(estimator, name), header["encoders"][name], tensors)
+    if hasattr(encoder, "is_categorical_"):
+        # What it encodes are numbers already.
+        columns = encoder._reader = ColumnReader()
+        columns.is_categorical_ = encoder.is_categorical_
+        columns.levels_ = [None] * len(columns.is_categorical_)
+    estimator.net_ = put_together(estimator, _net_parts(header["net"], tensors, where))
+    if not is_own_network(estimator._built_with["backbone"]):
+        _try_out(estimator)
+    _set_wishes(estimator, header["output"], header["requests"])
     return estimator
 
 
-def _restore_network(estimator, header, tensors):
-    estimator._reader = None
-    if header["columns"]:
-        estimator._reader = ColumnReader()
-        estimator._reader.is_categorical_ = np.array(header["columns"]["is_categorical"])
-        estimator._reader.levels_ = header["columns"]["levels"]
-    estimator.encoder_ = make_encoder(estimator, np.zeros((1, *estimator._sample_shape)))
-    estimator.target_encoder_ = estimator._make_target_encoder()
-    for encoder in ("encoder_", "target_encoder_"):
-        for name, value in header[encoder].items():
-            setattr(getattr(estimator, encoder), name, _decode(value, tensors))
-    state = _named("module.", tensors)
-    estimator.net_ = rebuild_net(estimator, state["_prototypes"], header["embedding_dim"])
-    estimator.net_.module_.load_state_dict(state)
-    # A loss with other settings than the stored one starts anew.
-    estimator.net_.criterion_.load_state_dict(_named("criterion.", tensors), strict=False)
-    estimator.net_.history_.extend(header["history"])
-    estimator.net_.module_.eval()
+def _set_fitted(owner, attributes, tensors):
+    """Set attributes that a fit sets, and nothing else that an object has."""
+    for name, value in attributes.items():
+        private = name in _PRIVATE and isinstance(owner, BaseSphereEstimator)
+        if not (private or name[-1:] == "_" != name[:1]) or hasattr(type(owner), name):
+            raise ValueError(f"its header sets {name!r}, which no fit sets")
+        setattr(owner, name, decode(value, tensors))
+
+
+def _check_numbers(estimator):
+    """Refuse numbers that no fit sets."""
+    counts = [estimator.n_features_in_, estimator.n_members_, *estimator._sample_shape]
+    if not all(type(count) is int and count > 0 for count in counts):
+        raise ValueError(f"its counts of features and members are {counts}")
+    if estimator._sample_shape[0] != estimator.n_features_in_:
+        raise ValueError(f"its samples have the shape {estimator._sample_shape}")
+    scale = getattr(estimator, "scale_", None)
+    if estimator._calibrates and not (isinstance(scale, float) and 0 < scale < math.inf):
+        raise ValueError(f"its scale_ is {scale}")
+    ranges = estimator._key_ranges
+    estimator._key_ranges = None if ranges is None else KeyRanges(*ranges)
+
+
+def _net_parts(net, tensors, where):
+    """Return the parts of a net as `put_together` wants them."""
+    options = {name: decode(value, tensors) for name, value in net["options"].items()}
+    history = [{name: decode(v, {}) for name, v in epoch.items()} for epoch in net["history"]]
+    for epoch in history:
+        epoch["batches"] = []
+    return {
+        "module": _named("module.", tensors),
+        "criterion": _named("criterion.", tensors),
+        "options": {**options, "device": where},
+        "progress": {
+            "history": history,
+            "interrupted": bool(net["interrupted"]),
+            "n_finished": int(net["n_finished"]),
+        },
+        "momentum": decode(net["momentum"], tensors),
+        "initialized": True,
+        "embedding_dim": net["embedding_dim"],
+    }
 
 
 def _named(prefix, tensors):
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def _settings(value):
-    """Return the constructor's arguments of an object that is nothing but them, else None."""
-    described = sphere_nn.BackboneConfig | sphere_nn.Regularizer | sphere_nn.Annealing
-    if not isinstance(value, described | sphere_nn.AngularMarginLoss):
-        return None
-    cls = type(value)
-    if getattr(sphere_nn, cls.__name__, None) is not cls:
-        return None
-    return {name: getattr(value, name) for name in signature(cls).parameters}
+def _try_out(estimator):
+    """Predict a row of zeros: parts that do not fit together fail here."""
+    shape, encoder = estimator._sample_shape, estimator.encoder_
+    if math.prod(shape) > _LARGEST_TRIAL:
+        return
+    rows = np.zeros((1, *shape), dtype=getattr(encoder, "dtype_in_", "float64"))
+    with torch.inference_mode():
+        logits = estimator.module_.logits(encoder.transform(rows).to(estimator.device_))
+    logits, encoder = logits.cpu().numpy(), estimator.target_encoder_
+    if not np.isfinite(logits).all():
+        raise ValueError("its network does not return finite numbers")
+    targets = encoder.classes_ if hasattr(encoder, "classes_") else encoder.bounds_
+    if len(targets) != len(estimator.prototypes_):
+        raise ValueError(
+            f"it has {len(targets)} classes or values, but {len(estimator.prototypes_)} prototypes"
+        )
+    with suppress(ImportError):  # A frame may come from a library that is not here.
+        encoder.decode(logits)
 
 
-def _encode(name, value, estimator, tensors):
-    """Return a value as JSON, arrays of numbers as a reference into `tensors`."""
-    settings = _settings(value)
-    if settings is not None:
-        fields = {key: _encode(key, v, estimator, {}) for key, v in settings.items()}
-        return {"config": type(value).__name__, "fields": fields}
-    if isinstance(value, nn.Module | type) or callable(value):
-        raise TypeError(name)
-    if name == "prototypes" and not isinstance(value, str):
-        value = as_vectors(value, estimator.classes_)
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        tensors[name] = torch.from_numpy(np.ascontiguousarray(value))
-        return {"tensor": name}
-    if isinstance(value, np.ndarray):
-        return {"array": value.tolist(), "dtype": value.dtype.str}
-    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
-        parts = (_encode(f"{name}.{j}", part, estimator, tensors) for j, part in enumerate(value))
-        return {"list": list(parts)}
-    if isinstance(value, tuple):
-        return {"tuple": list(value)}
-    if isinstance(value, dict):
-        return {"pairs": [[_scalar(key), _scalar(v)] for key, v in value.items()]}
-    if isinstance(value, torch.device | np.dtype):
-        return str(value)
-    return json.loads(json.dumps(_scalar(value)))
+def _set_wishes(estimator, output, requests):
+    """Set what the user told scikit-learn of an estimator."""
+    if output is not None:
+        estimator.set_output(transform=output)
+    restore_requests(estimator, requests)
 
 
-def _scalar(value):
-    return value.item() if isinstance(value, np.generic) else value
+def _name_of(cls):
+    """Return the name under which a class is stored: ours may move within the package."""
+    ours = cls.__module__.split(".")[0] == __name__.split(".")[0]
+    return cls.__name__ if ours else f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _decode(value, tensors):
-    if not isinstance(value, dict):
-        return value
-    if "config" in value:
-        config = getattr(sphere_nn, value["config"])
-        return config(**{name: _decode(field, {}) for name, field in value["fields"].items()})
-    if "tensor" in value:
-        return tensors[value["tensor"]].numpy()
-    if "array" in value:
-        return np.array(value["array"], dtype=value["dtype"])
-    if "list" in value:
-        return [_decode(part, tensors) for part in value["list"]]
-    return tuple(value["tuple"]) if "tuple" in value else dict(value["pairs"])
+def _class_named(name: str) -> Any:
+    """Find an estimator of ours or a subclass that was defined or imported before."""
+    known = [BaseSphereEstimator]
+    for cls in known:
+        known += [child for child in cls.__subclasses__() if child not in known]
+    for cls in known:
+        if _name_of(cls) == name and not inspect.isabstract(cls):
+            return cls
+    raise ValueError(f"{name!r} is no estimator of sphereskl, nor a subclass that was imported")
 
 
-def _class_named(name):
-    known, found = [BaseSphereEstimator], {}
-    while known:
-        cls = known.pop()
-        known += cls.__subclasses__()
-        found[cls.__name__] = cls
-    return found[name]
+def _sentence(error):
+    """Return what an error says, as the middle of a sentence."""
+    said = f"{type(error).__name__}: {error}".removeprefix("ValueError: ").rstrip(".")
+    return textwrap.shorten(said, 300, placeholder=" ...")

@@ -68,10 +68,12 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         string or object), those with the given names or indices or in a mask, or none. Missing
         categories are a level of their own, unseen ones are none. A network that the user
         brought takes neither categories nor missing numbers.
-    input_shape : tuple of int, default=None
+    input_shape : tuple of int or dict, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
-        channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
-        with at most 4 channels at one end are understood without it.
+        channels), or a dictionary that names the sizes in the order of the axes, such as
+        {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
+        a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
+        without it.
     max_epochs : int, default=50
         Passes over the training rows.
     batch_size : int or "auto", default="auto"
@@ -107,8 +109,8 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         the same.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit's network.
-    callbacks : list of skorch callbacks, default=None
-        Hear of training as skorch callbacks do, and may stop it.
+    callbacks : list or tuple of skorch callbacks, default=None
+        Or of pairs (name, callback). They hear of training in the units of `y`, and may stop it.
     device : str or torch.device, default="auto"
         Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
         computes on one core, so that it is the same in a notebook and in the workers of a
@@ -210,7 +212,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         "embedding_dim": EMBEDDING_DIM,
         "prototypes": [StrOptions({"auto", "learned", *PLACEMENTS}), "array-like", Mapping],
         "loss": [StrOptions(set(LOSSES)), callable],
-        "scale": [StrOptions({"learned"}), Interval(Real, 0, None, closed="neither")],
+        "scale": [StrOptions({"learned"}), Interval(Real, 1e-6, 1e6, closed="both")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
@@ -224,7 +226,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         scale: float | Literal["learned"] = "learned",
         label_smoothing: float = 0.1,
         categorical_features: Any = "from_dtype",
-        input_shape: tuple[int, ...] | None = None,
+        input_shape: tuple[int, ...] | dict[str, int] | None = None,
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
@@ -237,7 +239,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         n_iter_no_change: int = 10,
         class_weight: dict[Any, float] | str | None = None,
         warm_start: bool = False,
-        callbacks: list[Any] | None = None,
+        callbacks: list[Any] | tuple[Any, ...] | None = None,
         device: str | torch.device = "auto",
         dtype: str = "float32",
         random_state: int | np.random.RandomState | None = None,

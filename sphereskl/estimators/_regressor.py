@@ -6,12 +6,13 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import check_array
 from torch import Tensor, nn
 
 from ..nn import ARC_LOSSES, ProductModel
-from ..preprocessing import Values
+from ..preprocessing import Values, plain_values
 from ..training import Criterion
 from ._base import (
     EMBEDDING_DIM,
@@ -21,6 +22,8 @@ from ._base import (
     StrOptions,
     _fit_context,
 )
+from ._scores import value_score
+from ._weights import check_weight
 
 # Dimension of every target's sphere, chosen in docs/benchmarks/regression.
 _BLOCK_DIM = 8
@@ -70,10 +73,12 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         string or object), those with the given names or indices or in a mask, or none. Missing
         categories are a level of their own, unseen ones are none. A network that the user
         brought takes neither categories nor missing numbers.
-    input_shape : tuple of int, default=None
+    input_shape : tuple of int or dict, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
-        channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
-        with at most 4 channels at one end are understood without it.
+        channels), or a dictionary that names the sizes in the order of the axes, such as
+        {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
+        a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
+        without it.
     max_epochs : int, default=50
         Passes over the training rows.
     batch_size : int or "auto", default="auto"
@@ -105,8 +110,8 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         Epochs to wait for an improvement.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit's network.
-    callbacks : list of skorch callbacks, default=None
-        Hear of training as skorch callbacks do, and may stop it.
+    callbacks : list or tuple of skorch callbacks, default=None
+        Or of pairs (name, callback). They hear of training in the units of `y`, and may stop it.
     device : str or torch.device, default="auto"
         Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
         computes on one core, so that it is the same in a notebook and in the workers of a
@@ -215,7 +220,7 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         loss: str | Callable[..., Tensor] = "gaussian",
         quantile: float = 0.5,
         categorical_features: Any = "from_dtype",
-        input_shape: tuple[int, ...] | None = None,
+        input_shape: tuple[int, ...] | dict[str, int] | None = None,
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
@@ -227,7 +232,7 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
-        callbacks: list[Any] | None = None,
+        callbacks: list[Any] | tuple[Any, ...] | None = None,
         device: str | torch.device = "auto",
         dtype: str = "float32",
         random_state: int | np.random.RandomState | None = None,
@@ -280,6 +285,33 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
             The fitted estimator.
         """
         return self._learn(X, y, sample_weight, partial=True)
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Return R2, the coefficient of determination, averaged over targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            At most 1.
+        """
+        y = plain_values(y)
+        weight = None if sample_weight is None else check_weight(sample_weight, y)
+        predicted = self.predict(X)
+        with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn adds all values up
+            y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+        return value_score(y, predicted, weight)
+
+    def _check_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], Any]:
+        return super()._check_rows(X, plain_values(y), reset=reset)
 
     def _make_target_encoder(self) -> Values:
         return Values(self.bounds, self.bounds_margin, self.dtype)

@@ -1,14 +1,19 @@
 """Validation of samples: what users hand over, as one array of numbers."""
 
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_X_y, validate_data
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from ..preprocessing import ColumnReader, is_frame, is_plain
-from ._components import as_array, check_meaning, takes_gaps
+from ..preprocessing import ColumnReader, as_array, is_frame, is_plain, split_columns
+from ..training import one_thread
+from ._components import check_meaning, takes_gaps
+from ._weights import counted
 
 
 def check_samples(
@@ -36,8 +41,12 @@ def check_samples(
     y : ndarray
         Only if targets are validated.
     """
+    if not isinstance(X, np.ndarray):
+        _check_kind(X)
     X = as_array("X", X) if isinstance(X, Tensor) else X
     y = as_array("y", y) if isinstance(y, Tensor) else y
+    if isinstance(X, np.ma.MaskedArray):
+        X = _fill_masked(X, X.ndim == 2 and takes_gaps(estimator))
     X = _from_lists(X) if isinstance(X, list | tuple) else X
     n_axes = np.ndim(X) if hasattr(X, "__len__") and not hasattr(X, "columns") else 2
     if reset and n_axes > 2 and estimator.input_shape is None:
@@ -50,10 +59,16 @@ def check_samples(
     if is_table and takes_gaps(estimator):
         options["ensure_all_finite"] = "allow-nan"
     checked: Any
-    if estimator._reader is None or not estimator._reader.has_levels:
-        checked = validate_data(estimator, X, y, reset=reset, **options)
-    else:
-        checked = _read(estimator, X, y, reset=reset, **options)
+    # Scikit-learn adds all values up to see whether one is not finite, and sums may overflow.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if estimator._reader is not None and estimator._reader.has_levels:
+            checked = _read(estimator, X, y, reset=reset, **options)
+        else:
+            try:
+                checked = validate_data(estimator, X, y, reset=reset, **options)
+            except (TypeError, ValueError, OverflowError) as error:
+                _explain(X, error)
+                raise
     shape = (checked[0] if isinstance(checked, tuple) else checked).shape[1:]
     if reset:
         estimator._sample_shape = shape
@@ -65,9 +80,113 @@ def check_samples(
     return checked
 
 
+@one_thread()
+def encode_samples(estimator: Any, X: Any) -> Tensor:
+    """Validate samples that are to be predicted, and turn them into a tensor.
+
+    Parameters
+    ----------
+    estimator : BaseSphereEstimator
+        Fitted.
+    X : array-like, DataFrame or Tensor
+        Samples.
+
+    Returns
+    -------
+    X : Tensor of shape (n_samples, ...)
+        What the network takes.
+    """
+    return estimator.encoder_.transform(check_samples(estimator, X, reset=False))
+
+
+def check_judges(
+    estimator: Any, X_val: Any, y_val: Any, weigh: Callable[..., Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None:
+    """Validate the rows that a model is judged by, if there are any.
+
+    Parameters
+    ----------
+    estimator : BaseSphereEstimator
+        With `target_encoder_`.
+    X_val, y_val : array-like or None
+        Samples and targets.
+    weigh : callable
+        The factors that targets give to the weights of their rows.
+
+    Returns
+    -------
+    judges : tuple (X, target, weight) or None
+        Rows of positive weight; ``None`` if there is neither.
+    """
+    if X_val is None and y_val is None:
+        return None
+    if X_val is None or y_val is None:
+        missing = "X_val" if X_val is None else "y_val"
+        raise ValueError(f"X_val and y_val belong together, but {missing} is None.")
+    try:
+        X_val, y_val = estimator._check_rows(X_val, y_val, reset=False)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"X_val and y_val, read as X and y: {error}") from error
+    target = estimator.target_encoder_.encode(y_val, "y_val")
+    judges = counted(X_val, target, np.ones(len(X_val)) * weigh(target))
+    if not len(judges[0]):
+        raise ValueError("y_val leaves no row of positive weight to judge by; see class_weight.")
+    return judges
+
+
+def _check_kind(X: Any) -> None:
+    """Refuse samples that are no table and no images, whatever they hold."""
+    if isinstance(X, Dataset | DataLoader):
+        raise TypeError(
+            f"X is a {type(X).__name__}, but samples and targets are taken apart, as arrays, "
+            "frames or tensors; pass X and y."
+        )
+    is_text = isinstance(X, str | bytes)
+    known = isinstance(X, Sequence | memoryview) or any(
+        hasattr(X, name) for name in ("__array__", "__array_interface__", "shape")
+    )
+    if isinstance(X, type) or (X is not None and not is_text and not known and not is_frame(X)):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which is no table: float() argument must be a string or "
+            "a number; pass an array, a frame, a tensor or a list of rows."
+        )
+
+
+def _explain(X: Any, error: Exception) -> None:
+    """Raise an error that names the column in which values are no numbers, or at least `X`."""
+    is_table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2)
+    of_numbers = "float" in str(error) or isinstance(error, OverflowError)
+    columns = split_columns(X) if is_table and of_numbers else []
+    odd = next((column.name for column in columns if not column.holds_numbers()), None)
+    if odd is not None:
+        raise ValueError(
+            f"X has column {odd!r} that is not numbers, but numbers were fitted there ({error}); "
+            "give the columns that were fitted."
+        ) from error
+    if not re.search(r"\b(X|y|samples?|features?)\b", str(error)):
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"X or y cannot be read as numbers: {error}") from error
+
+
+def _fill_masked(X: np.ma.MaskedArray, takes_gaps: bool) -> NDArray[Any]:
+    """Return a masked array with gaps where numbers are masked: they are not to be seen."""
+    if not np.ma.getmaskarray(X).any():
+        return np.asarray(X)
+    if not takes_gaps:
+        raise ValueError(
+            "X is a masked array, but gaps are taken in tables by networks of ours only; fill it, "
+            "for example by X.filled(0)."
+        )
+    return np.ma.filled(X.astype(np.float64), np.nan)
+
+
 def _from_lists(X: Any) -> NDArray[Any]:
     """Return nested lists as an array, in which numbers beside strings stay numbers."""
-    array = np.asarray(X)
+    try:
+        array = np.asarray(X)
+    except RecursionError:
+        raise ValueError("X is a list that holds itself; pass a list of rows.") from None
     return np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
 
 

@@ -69,10 +69,12 @@ class SphereNetClassifier(BaseSphereClassifier):
         string or object), those with the given names or indices or in a mask, or none. Missing
         categories are a level of their own, unseen ones are none. A network that the user
         brought takes neither categories nor missing numbers.
-    input_shape : tuple of int, default=None
+    input_shape : tuple of int or dict, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
-        channels). Makes images of flat rows, and says what a 3-D array means. 4-D arrays
-        with at most 4 channels at one end are understood without it.
+        channels), or a dictionary that names the sizes in the order of the axes, such as
+        {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
+        a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
+        without it.
     max_epochs : int, default=50
         Passes over the training rows.
     batch_size : int or "auto", default="auto"
@@ -110,8 +112,8 @@ class SphereNetClassifier(BaseSphereClassifier):
         the same.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit's network.
-    callbacks : list of skorch callbacks, default=None
-        Hear of training as skorch callbacks do, and may stop it.
+    callbacks : list or tuple of skorch callbacks, default=None
+        Or of pairs (name, callback). They hear of training in the units of `y`, and may stop it.
     device : str or torch.device, default="auto"
         Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
         computes on one core, so that it is the same in a notebook and in the workers of a
@@ -222,7 +224,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         margin: float | Literal["auto"] = "auto",
         regularizer: str | Regularizer | None = None,
         categorical_features: Any = "from_dtype",
-        input_shape: tuple[int, ...] | None = None,
+        input_shape: tuple[int, ...] | dict[str, int] | None = None,
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
@@ -235,7 +237,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         n_iter_no_change: int = 10,
         class_weight: dict[Any, float] | str | None = None,
         warm_start: bool = False,
-        callbacks: list[Any] | None = None,
+        callbacks: list[Any] | tuple[Any, ...] | None = None,
         device: str | torch.device = "auto",
         dtype: str = "float32",
         random_state: int | np.random.RandomState | None = None,

@@ -1,8 +1,8 @@
 """What users bring, turned into tensors: encoders of samples and encoders of targets."""
 
-from ._columns import ColumnReader, is_frame, is_plain
-from ._images import ImageEncoder, channels_last, infer_sample_shape
-from ._labels import Labels
+from ._columns import ColumnReader, is_frame, is_plain, split_columns
+from ._images import ImageEncoder, infer_sample_shape, read_layout
+from ._labels import Labels, plain_labels
 from ._labels_and_values import (
     LabelsAndValues,
     is_known,
@@ -11,8 +11,8 @@ from ._labels_and_values import (
     targets_form,
 )
 from ._ordered_labels import OrderedLabels
-from ._tables import TableEncoder
-from ._values import Values, from_cosines, resolve_bounds, to_cosines
+from ._tables import TableEncoder, as_array
+from ._values import Values, from_cosines, plain_values, resolve_bounds, to_cosines
 
 __all__ = [
     "ColumnReader",
@@ -22,14 +22,18 @@ __all__ = [
     "OrderedLabels",
     "TableEncoder",
     "Values",
-    "channels_last",
+    "as_array",
     "from_cosines",
     "infer_sample_shape",
     "is_frame",
     "is_known",
     "is_plain",
     "join_targets",
+    "plain_labels",
+    "plain_values",
+    "read_layout",
     "resolve_bounds",
+    "split_columns",
     "split_targets",
     "targets_form",
     "to_cosines",

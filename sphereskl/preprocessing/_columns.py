@@ -180,7 +180,25 @@ def is_frame(X: Any) -> bool:
 
 
 def split_columns(X: Any) -> list["_Column"]:
-    """Return the columns of a frame or of an array with two axes."""
+    """Tell the columns of a table apart.
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray of shape (n_samples, n_features)
+        Rows.
+
+    Returns
+    -------
+    columns : list
+        Each with its ``name``, and what it holds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.preprocessing import split_columns
+    >>> [column.name for column in split_columns(np.zeros((2, 3)))]
+    ['x0', 'x1', 'x2']
+    """
     if not is_frame(X):
         return [_ArrayColumn(f"x{j}", X[:, j]) for j in range(X.shape[1])]
     frame = nw.from_native(X, eager_only=True)
@@ -214,6 +232,14 @@ class _Column(ABC):
     def is_declared(self) -> bool:
         """Tell whether the type of the column says that it is a category."""
         return False
+
+    def holds_numbers(self) -> bool:
+        """Tell whether values are numbers, or whatever converts to them."""
+        try:
+            self.numbers()
+        except (TypeError, ValueError):
+            return False
+        return True
 
     def check_category(self, asked: bool, given: Any) -> None:
         """Refuse a column that nobody named where it does not look like a category."""
@@ -319,8 +345,12 @@ class _ArrayColumn(_Column):
         values = [np.nan if value is None else value for value in self.values()]
         try:
             return np.array([float(value) for value in values])
+        except OverflowError:
+            raise ValueError(
+                f"X has a number in column {self.name!r} that is beyond the largest float."
+            ) from None
         except (TypeError, ValueError):
-            odd = next(value for value in values if isinstance(value, str))
+            odd = next((value for value in values if isinstance(value, str)), values[0])
             raise ValueError(
                 f"could not convert string to float: X has {odd!r} in column {self.name!r}, but "
                 "numbers were expected there, as in fit."
@@ -339,7 +369,7 @@ def _hashable(value: Any, name: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     # A float says what it is by converting; scikit-learn wants a TypeError of other objects.
-    if hasattr(value, "__float__"):
+    if hasattr(value, "__float__") and not np.ndim(value):
         return float(value)
     raise TypeError(
         f"argument must be a string or a number: X has {value!r} of type {type(value).__name__} "

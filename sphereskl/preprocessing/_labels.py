@@ -1,10 +1,14 @@
 """Labels of any type as row numbers of prototypes, and back."""
 
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
+from torch import Tensor
+
+from ._tables import as_array
 
 
 class Labels:
@@ -52,7 +56,7 @@ class Labels:
         ValueError
             If there are fewer than two classes, or labels are values of a measurement.
         """
-        check_classification_targets(y)
+        _check_discrete(y)
         self._set_classes(y, given, classes)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -65,12 +69,12 @@ class Labels:
         if not np.array_equal(self.classes_, other.classes_):
             raise ValueError(
                 f"y has the labels {other.classes_.tolist()}, but the fitted model has "
-                f"{self.classes_.tolist()}; set warm_start=False to start anew."
+                f"{self.classes_.tolist()}; call fit with warm_start=False to start anew."
             )
 
     def encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
         """Turn labels into row numbers, (n_samples,), int64; `name` is theirs in errors."""
-        check_classification_targets(y)
+        _check_discrete(y)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
@@ -88,4 +92,102 @@ class Labels:
         return target
 
     def _set_classes(self, y: np.ndarray, given: Any, classes: Any) -> None:
-        self.classes_ = np.unique(y if classes is None else column_or_1d(classes))
+        self.classes_ = np.unique(y if classes is None else all_labels(classes))
+
+
+def _check_discrete(y: np.ndarray) -> None:
+    """Refuse values of a measurement; scikit-learn finds out by a cast that may overflow."""
+    with np.errstate(invalid="ignore"):
+        check_classification_targets(y)
+
+
+def all_labels(classes: Any) -> np.ndarray:
+    """Return the labels that the user says will ever come."""
+    return column_or_1d(plain_labels(classes, "classes"))
+
+
+def plain_labels(y: Any, name: str = "y") -> Any:
+    """Return labels in one of NumPy's own types, if their values have one.
+
+    Parameters
+    ----------
+    y : array-like
+        Labels, of a nullable or categorical type, or objects that are all strings, all whole
+        numbers, and so on; everything else comes back as it is.
+    name : str, default="y"
+        What the user calls them, for errors.
+
+    Returns
+    -------
+    y : ndarray, or `y` itself
+        Whole numbers stay whole, and true and false stay that.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing, or labels are objects that scikit-learn's metrics do not take.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.preprocessing import plain_labels
+    >>> plain_labels(np.array([1, 2], dtype=object))
+    array([1, 2])
+    """
+    if isinstance(y, Tensor):
+        y = as_array(name, y)
+    if np.ma.is_masked(y):
+        row = int(np.ma.getmaskarray(y).ravel().argmax())
+        raise ValueError(
+            f"Input {name} contains NaN or another missing label: it is masked in row {row} first; "
+            "leave those rows out."
+        )
+    if isinstance(y, np.ndarray) and y.dtype != object:
+        return y
+    array = np.asarray(y) if hasattr(y, "dtype") or hasattr(y, "__array__") else None
+    if array is None or array.ndim != 1 or array.dtype.kind not in "Of":
+        return y if array is None or array.ndim != 1 else array
+    missing = is_missing(array)
+    if missing.any():
+        row = int(missing.argmax())
+        raise ValueError(
+            f"Input {name} contains NaN or another missing label, in row {row} first; leave those "
+            "rows out."
+        )
+    if array.dtype != object:
+        return array
+    kinds = {_kind(label) for label in array.tolist()}
+    if kinds <= {"string"}:
+        return array
+    if len(kinds) == 1 and "other" not in kinds:
+        return np.array(array.tolist())
+    types = sorted({type(label).__name__ for label in array.tolist()})
+    raise ValueError(
+        f"Unknown label type: {name} holds labels of type {', '.join(types)}, which scikit-learn's "
+        "metrics do not take; make them strings or numbers, for example by "
+        f"{name}.cat.rename_categories(str) where they are categories in an order."
+    )
+
+
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """Tell which values of an array are None, NaN or NA, as an array of bool."""
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype != object:
+        return np.zeros(len(values), dtype=bool)
+    # pandas' NA answers no comparison with a truth value, so it goes by name.
+    return np.array(
+        [
+            v is None or type(v).__name__ in ("NAType", "NaTType") or (v != v) is True
+            for v in values.tolist()
+        ],
+        dtype=bool,
+    )
+
+
+def _kind(label: Any) -> str:
+    if isinstance(label, str):
+        return "string"
+    if isinstance(label, bool | np.bool_):
+        return "truth"
+    return "number" if isinstance(label, Real) else "other"

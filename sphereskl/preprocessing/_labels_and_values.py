@@ -3,8 +3,12 @@
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils.multiclass import type_of_target
+from torch import Tensor
 
-from ._values import from_cosines, resolve_bounds, to_cosines
+from ._labels import is_missing, plain_labels
+from ._tables import as_array
+from ._values import from_cosines, resolve_bounds, to_cosines, warn_beyond
 
 
 class LabelsAndValues:
@@ -70,7 +74,10 @@ class LabelsAndValues:
         counted = np.ones(len(labels), dtype=bool) if weight is None else weight > 0
         labels = labels[is_known(labels) & counted] if classes is None else np.asarray(classes)
         values = values[~np.isnan(values) & counted]
-        self.classes_ = np.unique(labels.tolist())
+        labels = plain_labels(labels.astype(object), "y_class")
+        if len(labels):
+            _check_classes(labels)
+        self.classes_ = np.unique(labels)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y needs at least 2 classes, but its classes are {self.classes_.tolist()}."
@@ -95,12 +102,17 @@ class LabelsAndValues:
         self._check_known(found, name)
         code = np.full(len(labels), -1)
         code[known] = np.searchsorted(self.classes_, found)
+        if name == "y":
+            warn_beyond(values[:, None], self.bounds_)
         cosine = to_cosines(values[:, None], self.bounds_)[:, 0]
         return np.stack([code, cosine], axis=1).astype(self.dtype)
 
-    def decode(self, logits: np.ndarray) -> Any:
-        """Return class and value of every row, in the form of the `y` that was fitted."""
-        return join_targets(*self.split(logits), self.form_)
+    def decode(self, logits: np.ndarray, index: Any = None) -> Any:
+        """Return class and value of every row, in the form of the `y` that was fitted.
+
+        A frame of pandas gets `index`.
+        """
+        return join_targets(*self.split(logits), self.form_, index)
 
     def split(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return classes and values of logits whose first column is the value's cosine."""
@@ -153,7 +165,11 @@ def split_targets(y):
     elif isinstance(y, tuple) and len(y) == 2:
         parts = list(y)
     else:
-        table = np.asarray(y, dtype=object)
+        table = as_array("y", y) if isinstance(y, Tensor) else y
+        hidden = np.ma.getmaskarray(np.ma.asarray(table)) if np.ma.is_masked(table) else None
+        table = np.array(table, dtype=object)
+        if hidden is not None:
+            table[hidden] = None
         parts = list(table.T) if table.ndim == 2 else []
     if len(parts) != 2:
         raise ValueError(
@@ -187,7 +203,7 @@ def is_known(labels):
     return np.array([label is not None for label in labels.tolist()], dtype=bool)
 
 
-def join_targets(labels, values, like):
+def join_targets(labels, values, like, index=None):
     """Put predicted classes and values into the form of the `y` that was fitted.
 
     Parameters
@@ -198,6 +214,8 @@ def join_targets(labels, values, like):
         Values.
     like : tuple (kind, names)
         From `targets_form`.
+    index : pandas.Index, default=None
+        Of a frame of pandas, which aligns by it: the one of the samples.
 
     Returns
     -------
@@ -208,12 +226,17 @@ def join_targets(labels, values, like):
     if kind == "pair":
         return labels, values
     if kind == "array":
+        return np.stack([labels.astype(np.float64), values], axis=1)
+    if kind == "objects":
         return np.stack([labels.astype(object), values.astype(object)], axis=1)
+    columns = dict(zip(names, (labels, values), strict=True))
     if kind == "polars":
         from polars import DataFrame
-    else:
-        from pandas import DataFrame
-    return DataFrame(dict(zip(names, (labels, values), strict=True)))
+
+        return DataFrame(columns)
+    from pandas import DataFrame, Index
+
+    return DataFrame(columns, index=index if isinstance(index, Index) else None)
 
 
 def targets_form(y):
@@ -227,16 +250,32 @@ def targets_form(y):
     Returns
     -------
     form : tuple (kind, names)
-        "pandas", "polars", "array" or "pair", and the names of the columns if there are any.
+        "pandas", "polars", "array" of numbers, "objects" or "pair", and the names of the columns
+        if there are any.
     """
     if hasattr(y, "columns"):
         return type(y).__module__.split(".")[0], list(y.columns)
-    return ("pair" if isinstance(y, tuple) else "array"), None
+    if isinstance(y, tuple):
+        return "pair", None
+    return ("array" if np.asarray(y).dtype.kind in "fiub" else "objects"), None
+
+
+def _one_column(column, name):
+    """Return an array of one axis, of what may be a frame of one column or a tensor."""
+    given = as_array(name, column) if isinstance(column, Tensor) else np.asarray(column)
+    if np.ma.is_masked(column):
+        given = given.astype(object)
+        given[np.ma.getmaskarray(np.ma.asarray(column))] = None
+    if given.ndim == 2 and given.shape[1] == 1:
+        given = given[:, 0]
+    if given.ndim != 1:
+        raise ValueError(f"{name} must have one value for every row, got shape {given.shape}.")
+    return given
 
 
 def _labels(column):
-    given = np.asarray(column)
-    missing = _is_missing(given)
+    given = _one_column(column, "y_class")
+    missing = is_missing(given)
     if not missing.any():
         return given
     given = given.astype(object)
@@ -245,14 +284,16 @@ def _labels(column):
 
 
 def _values(column):
-    given = np.asarray(column)
+    given = _one_column(column, "y_value")
     if given.dtype == object:
-        given = np.where(_is_missing(given), np.nan, given)
+        given = np.where(is_missing(given), np.nan, given)
     try:
+        if given.dtype.kind == "c":
+            raise ValueError
         values = given.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
-            f"y_value must hold numbers, got dtype {np.asarray(column).dtype}; the class comes "
+            f"y_value must hold numbers, got dtype {given.dtype}; the class comes "
             "first, the value second."
         ) from None
     if np.isinf(values).any():
@@ -260,13 +301,10 @@ def _values(column):
     return values
 
 
-def _is_missing(given):
-    if given.dtype.kind == "f":
-        return np.isnan(given)
-    if given.dtype != object:
-        return np.zeros(len(given), dtype=bool)
-    # pandas' NA answers no comparison with a truth value, so it goes by name.
-    return np.array(
-        [v is None or type(v).__name__ in ("NAType", "NaTType") or v != v for v in given],
-        dtype=bool,
-    )
+def _check_classes(labels):
+    """Refuse a column of values where the classes should be."""
+    if type_of_target(labels) not in ("binary", "multiclass"):
+        raise ValueError(
+            f"Unknown label type: y_class holds values such as {labels[0]!r}, which are no "
+            "classes; the class comes first, the value second."
+        )

@@ -4,9 +4,8 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import column_or_1d
 
-from ._labels import Labels
+from ._labels import Labels, all_labels, plain_labels
 
 
 class OrderedLabels(Labels):
@@ -51,25 +50,42 @@ class OrderedLabels(Labels):
         if not np.array_equal(self.categories_, other.categories_):
             raise ValueError(
                 f"y has the order {other.categories_.tolist()}, but the fitted model has "
-                f"{self.categories_.tolist()}; set warm_start=False to start anew."
+                f"{self.categories_.tolist()}; call fit with warm_start=False to start anew."
             )
+
+    def median(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the lowest label that at least half of the probability does not exceed.
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Of the labels, each has the least expected distance in ranks.
+        """
+        below = np.cumsum(probabilities[:, np.argsort(self.ranks_)], axis=1)
+        # The last one whatever rounding makes of the sum.
+        return self.categories_[(below[:, :-1] < 0.5).sum(axis=1)]
 
     def strata(self, target: np.ndarray) -> np.ndarray:
         """Return the rank of every row: names of the classes have no say in what is held out."""
         return self.ranks_[target]
 
     def _set_classes(self, y: np.ndarray, given: Any, classes: Any) -> None:
-        found = np.unique(y if classes is None else column_or_1d(classes))
+        found = np.unique(y if classes is None else all_labels(classes))
         if not isinstance(self.categories, str):
             categories = self._named(found)
         elif classes is not None:
             declared = _declared_order(getattr(classes, "dtype", None))
-            categories = column_or_1d(classes) if declared is None else declared
+            categories = all_labels(classes) if declared is None else declared
             categories = categories[np.sort(np.unique(categories, return_index=True)[1])]
         else:
             declared = _declared_order(getattr(given, "dtype", None))
             categories = found if declared is None else declared
-            if declared is None and found.dtype.kind not in "biuf" and len(found) > 2:
+            if declared is None and found.dtype.kind not in "biufmM" and len(found) > 2:
                 warnings.warn(
                     f"y holds labels that are no numbers, taken in the order {found.tolist()}; "
                     "pass categories=[...] to say which is the lowest and which the highest.",
@@ -80,7 +96,7 @@ class OrderedLabels(Labels):
         self.ranks_ = np.argsort(categories)
 
     def _named(self, found: np.ndarray) -> np.ndarray:
-        categories = np.asarray(self.categories)
+        categories = np.asarray(plain_labels(np.asarray(self.categories), "categories"))
         if categories.ndim != 1 or len(np.unique(categories)) != len(categories):
             raise ValueError(
                 f"categories must list every label once, from the lowest to the highest, got "

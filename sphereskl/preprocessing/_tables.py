@@ -16,6 +16,11 @@ from ._columns import ColumnReader, is_plain
 # otherwise dominate the embedding of their row.
 _LIMIT = 4.0
 
+_FLOATS_OF_NUMPY = (torch.float16, torch.float32, torch.float64)
+
+# Bounds the memory of what is computed in double precision.
+_ROWS_AT_ONCE = 65_536
+
 
 class TableEncoder(BaseEstimator):
     """Standardise numbers, mark what is missing, and number the levels of categories.
@@ -24,7 +29,7 @@ class TableEncoder(BaseEstimator):
     ----------
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which columns are categories, see `ColumnReader`.
-    dtype : torch.dtype, default=torch.float32
+    dtype : {"float32", "float64"}, default="float32"
         Floating-point type of the result.
     standardize : bool, default=True
         Whether columns are shifted to mean 0, divided by their standard deviation and
@@ -75,7 +80,7 @@ class TableEncoder(BaseEstimator):
         self,
         categorical_features: Any = "from_dtype",
         *,
-        dtype: torch.dtype = torch.float32,
+        dtype: str = "float32",
         standardize: bool = True,
     ):
         self.categorical_features = categorical_features
@@ -103,6 +108,7 @@ class TableEncoder(BaseEstimator):
             If a column is neither numbers nor a category, or holds infinite values, or if
             `standardize` is false and there are categories or gaps.
         """
+        check_dtype(self.dtype)
         validate_data(self, X, reset=True, skip_check_array=True)
         self._reader = ColumnReader(self.categorical_features).fit(X)
         self.is_categorical_ = self._reader.is_categorical_
@@ -158,7 +164,7 @@ class TableEncoder(BaseEstimator):
             _codes(column, levels)
             for column, levels in zip(X[:, self.is_categorical_].T, self.levels_, strict=True)
         ]
-        codes = torch.from_numpy(np.stack(levels, axis=1)).to(self.dtype)
+        codes = torch.from_numpy(np.stack(levels, axis=1)).to(getattr(torch, self.dtype))
         return torch.cat([self._numbers(X[:, is_number]), codes], dim=1)
 
     @property
@@ -192,18 +198,23 @@ class TableEncoder(BaseEstimator):
 
     def _numbers(self, X: NDArray[Any]) -> Tensor:
         """Standardise numbers, and put their flags beside them."""
-        x = as_tensor(X)
+        x, dtype = as_tensor(X), getattr(torch, self.dtype)
         if not self.standardize:
-            return x.to(self.dtype)
-        # In the type of the data and only then cast: float32 would round time stamps
-        # before their mean is taken off.
-        mean, std = (as_tensor(moment).to(x.dtype) for moment in (self.mean_, self.std_))
-        numbers = (x - mean).div_(std).clamp_(-_LIMIT, _LIMIT).nan_to_num_(nan=0.0)
-        if not len(self.gaps_):
-            return numbers.to(self.dtype)
-        mean, std = as_tensor(self.flag_mean_), as_tensor(self.flag_std_)
-        flags = (x[:, self.gaps_].isnan().double() - mean).div_(std).clamp_(-_LIMIT, _LIMIT)
-        return torch.cat([numbers.to(self.dtype), flags.to(self.dtype)], dim=1)
+            return x.to(dtype)
+        mean, std = as_tensor(self.mean_), as_tensor(self.std_)
+        flag_mean, flag_std = as_tensor(self.flag_mean_), as_tensor(self.flag_std_)
+        width = len(mean) + len(flag_mean)
+        encoded = torch.empty(len(x), width, dtype=dtype, device="cpu")
+        for rows, result in zip(x.split(_ROWS_AT_ONCE), encoded.split(_ROWS_AT_ONCE), strict=True):
+            # In double precision and only then cast: float32 would round time stamps before
+            # their mean is taken off, and the same numbers in another type would differ.
+            rows = rows.double()
+            numbers = (rows - mean).div_(std).clamp_(-_LIMIT, _LIMIT).nan_to_num_(nan=0.0)
+            result[:, : len(mean)] = numbers
+            if len(self.gaps_):
+                flags = rows[:, self.gaps_].isnan().double()
+                result[:, len(mean) :] = (flags - flag_mean).div_(flag_std).clamp_(-_LIMIT, _LIMIT)
+        return encoded
 
 
 def _moments(
@@ -219,8 +230,15 @@ def _moments(
     if missing is not None:
         first = np.nan_to_num(X[(~missing).argmax(axis=0), np.arange(X.shape[1])].astype(float))
         X = np.where(missing, first, X)
-    offset = X - first
+    with np.errstate(over="ignore"):
+        offset = X - first
     unit = np.abs(offset).max(axis=0)
+    if np.isinf(unit).any():
+        column = int(np.isinf(unit).argmax())
+        raise ValueError(
+            f"X has numbers in its numeric column {column} that are further apart than the largest "
+            "number; scale it, or put NaN where such a number stands for a missing value."
+        )
     unit[unit == 0] = 1.0
     offset /= unit
     if missing is None:
@@ -251,5 +269,59 @@ def _codes(column: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def as_tensor(X: np.ndarray) -> Tensor:
-    """Share an array's memory as a tensor; torch warns of arrays it could not write to."""
-    return torch.from_numpy(X if X.flags.writeable else X.copy())
+    """Share an array's memory as a tensor if torch can, which wants it writable and in order."""
+    if X.dtype == np.longdouble:
+        X = X.astype(np.float64)
+    in_order = X.flags.c_contiguous or X.flags.f_contiguous
+    if X.flags.writeable and X.dtype.isnative and in_order:
+        return torch.from_numpy(X)
+    return torch.from_numpy(np.array(X, dtype=X.dtype.newbyteorder("="), order="C"))
+
+
+def check_dtype(name: Any) -> None:
+    """Refuse what is not the name of a type: names, not types, can be stored in any form."""
+    if name not in ("float32", "float64"):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {name!r}.")
+
+
+def as_array(name: str, values: Tensor) -> NDArray[Any]:
+    """Turn a torch tensor into an array.
+
+    Parameters
+    ----------
+    name : str
+        What the user calls it.
+    values : Tensor
+        On any device.
+
+    Returns
+    -------
+    values : ndarray
+        Sharing memory if it can.
+
+    Raises
+    ------
+    ValueError
+        If the tensor belongs to a graph, is sparse, or holds nothing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.preprocessing import as_array
+    >>> as_array("X", torch.tensor([1.5], dtype=torch.bfloat16))
+    array([1.5], dtype=float32)
+    """
+    if values.requires_grad:
+        raise ValueError(
+            f"{name} is a torch tensor that requires grad, which fitting would silently cut off; "
+            f"pass {name}.detach()."
+        )
+    if values.is_meta:
+        raise ValueError(f"{name} is a torch tensor on the device 'meta', which holds no numbers.")
+    if values.is_quantized:
+        values = values.dequantize()
+    if values.is_nested or values.layout != torch.strided:
+        raise ValueError(f"{name} is a sparse or nested torch tensor; pass {name}.to_dense().")
+    if values.is_floating_point() and values.dtype not in _FLOATS_OF_NUMPY:
+        values = values.float()  # exact: bfloat16 and the types of eight bits are parts of it
+    return values.cpu().resolve_conj().resolve_neg().numpy()

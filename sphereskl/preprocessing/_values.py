@@ -1,8 +1,13 @@
 """Values as cosines with the upper of two poles."""
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
+from torch import Tensor
+
+from ._labels import is_missing
+from ._tables import as_array
 
 
 class Values:
@@ -80,6 +85,8 @@ class Values:
         y = y.astype(np.float64, copy=False).reshape(len(y), -1)
         if y.shape[1] != len(self.bounds_):
             raise self._wrong_number(name, y.shape[1])
+        if name == "y":
+            warn_beyond(y, self.bounds_)
         return to_cosines(y, self.bounds_).astype(self.dtype)
 
     def decode(self, logits: np.ndarray) -> np.ndarray:
@@ -94,8 +101,55 @@ class Values:
     def _wrong_number(self, name: str, n_targets: int) -> ValueError:
         return ValueError(
             f"{name} has {n_targets} targets, but the fitted model has {len(self.bounds_)}; "
-            "set warm_start=False to start anew."
+            "call fit with warm_start=False to start anew."
         )
+
+
+def plain_values(y: Any) -> Any:
+    """Return values as an array of numbers.
+
+    Parameters
+    ----------
+    y : array-like
+        Numbers, of a nullable type or as objects as well.
+
+    Returns
+    -------
+    y : ndarray
+        Of numbers; those that are missing are NaN. Whatever has no type comes back as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is something else than numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sphereskl.preprocessing import plain_values
+    >>> plain_values(np.array([1, None], dtype=object))
+    array([ 1., nan])
+    """
+    if isinstance(y, Tensor):
+        y = as_array("y", y)
+    if isinstance(y, list) and not any(np.ndim(value) for value in y):
+        y = np.array(y, dtype=object)
+    if not hasattr(y, "dtype") and not hasattr(y, "__array__"):
+        return y
+    array = np.ma.filled(np.ma.asarray(y, float), np.nan) if np.ma.is_masked(y) else np.asarray(y)
+    if array.dtype.kind in "fiubc":
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64) if array.dtype == np.longdouble else array
+    try:
+        if array.dtype.kind in "mM":
+            raise ValueError
+        missing = is_missing(array.ravel()).reshape(array.shape)
+        return np.where(missing, np.nan, array).astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"y must hold numbers, got dtype {array.dtype} with {array.ravel()[0]!r} first; encode "
+            "it, or take a classifier if it holds labels."
+        ) from None
 
 
 def resolve_bounds(bounds, margin, y):
@@ -142,8 +196,43 @@ def resolve_bounds(bounds, margin, y):
             f"bounds are ({low}, {high}), but y{_which(target, n_targets)} reaches from {least} to "
             f"{greatest}; widen bounds, clip y, or pass bounds='minmax'."
         )
-    width = resolved[:, 1] - resolved[:, 0]
-    return resolved + margin * np.stack([-width, width], axis=1)
+    if not margin:
+        return resolved
+    with np.errstate(over="ignore"):
+        width = resolved[:, 1] - resolved[:, 0]
+        resolved = resolved + margin * np.stack([-width, width], axis=1)
+    if not np.isfinite(resolved).all():
+        raise ValueError(
+            f"bounds_margin is {margin}, which moves the bounds beyond the largest number; scale y."
+        )
+    return resolved
+
+
+def warn_beyond(y, bounds):
+    """Say that a later part has values which predictions cannot reach.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, n_targets)
+        Values; those that are missing are NaN.
+    bounds : ndarray of shape (n_targets, 2)
+        Lower and upper value of every target.
+
+    Warns
+    -----
+    UserWarning
+        Without the values, so that Python shows it once for a line of a user's loop.
+    """
+    beyond = ((y < bounds[:, 0]) | (y > bounds[:, 1])).any(axis=0)
+    if beyond.any():
+        target = int(beyond.argmax())
+        low, high = bounds[target].tolist()
+        warnings.warn(
+            f"y{_which(target, len(beyond))} has values beyond the bounds {low:g} and {high:g} "
+            "that the first fit settled, and predictions stay within them; pass bounds that are "
+            "wide enough.",
+            stacklevel=6,
+        )
 
 
 def to_cosines(y, bounds):
@@ -174,7 +263,9 @@ def to_cosines(y, bounds):
     >>> to_cosines(np.array([[1.0], [2.0], [3.0]]), np.array([[1.0, 3.0]])).T
     array([[-1.,  0.,  1.]])
     """
-    low, high = bounds.T
+    # Halves where the difference of the bounds would overflow: exact there.
+    unit = np.where(np.abs(bounds).max(axis=1) > 1e300, 0.25, 1.0)
+    y, (low, high) = y * unit, bounds.T * unit
     # Not 2 (y - low) / (high - low) - 1, which rounding keeps from being 1 at the bound.
     return ((y - low) - (high - y)) / np.where(high > low, high - low, np.inf)
 
@@ -209,7 +300,7 @@ def _given(bounds, n_targets):
     """Check bounds that the user passed, and repeat a single pair for every target."""
     try:
         given = np.asarray(bounds, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         given = np.empty(0)
     if given.shape not in ((2,), (n_targets, 2)):
         raise ValueError(

@@ -1,18 +1,22 @@
 """Training of embedding models through skorch: the only place that imports it."""
 
 from ..geometry import one_thread
+from ._carried import available_device, on_cpu
 from ._criterion import AngularCriterion, Criterion
 from ._data import ShuffledBatches, TensorData
 from ._devices import resolve_device
 from ._fit import fit_net
-from ._hold_out import assign_folds, hold_out, row_keys
+from ._hold_out import KeyRanges, assign_folds, hold_out, row_keys
 from ._inference import infer
 from ._interrupt import called_from_prompt, settle_interruption
 from ._net import EmbeddingNet, StopTraining
+from ._neutral import neutral_torch
 from ._optimizers import OPTIMIZERS, make_optimizer
 from ._progress import ProgressBar
+from ._readable import RowNumbers, expected_scale
 from ._reassignment import ReassignPrototypes
 from ._rollback import unchanged_on_error
+from ._rows import Rows
 from ._schedules import SCHEDULES, make_schedule
 from ._seed import seeded
 
@@ -22,18 +26,25 @@ __all__ = [
     "AngularCriterion",
     "Criterion",
     "EmbeddingNet",
+    "KeyRanges",
     "ProgressBar",
     "ReassignPrototypes",
+    "RowNumbers",
+    "Rows",
     "ShuffledBatches",
     "StopTraining",
     "TensorData",
     "assign_folds",
+    "available_device",
     "called_from_prompt",
+    "expected_scale",
     "fit_net",
     "hold_out",
     "infer",
     "make_optimizer",
     "make_schedule",
+    "neutral_torch",
+    "on_cpu",
     "one_thread",
     "resolve_device",
     "row_keys",

@@ -30,7 +30,15 @@ class Criterion(nn.Module):
     ) -> Tensor:
         """Return the loss; the scale is read from `model` when the loss uses one."""
         if not self.uses_scale:
-            return self.loss(outputs, target, weight, **self.options)
+            try:
+                value = self.loss(outputs, target, weight, **self.options)
+            except TypeError as error:
+                raise TypeError(
+                    f"loss is called with (outputs, target, weight): {error}"
+                ) from error
+            if not isinstance(value, Tensor):
+                raise TypeError(f"loss must return a tensor with one element, got {value!r}.")
+            return value
         scale = model.log_scale.exp()
         return self.loss(outputs, target, weight, scale=scale, **self.options)
 

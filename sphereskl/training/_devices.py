@@ -36,6 +36,15 @@ def resolve_device(device: str | torch.device) -> torch.device:
             f"device must be 'auto' or one that torch knows, such as 'cpu' or 'cuda:0', got "
             f"{device!r}."
         ) from None
+    if resolved.type == "meta":
+        raise ValueError("device is 'meta', where tensors hold no numbers; pass 'auto' or 'cpu'.")
+    if resolved.type not in ("cpu", "cuda"):
+        try:
+            torch.empty(0, device=resolved)
+        except (AssertionError, NotImplementedError, RuntimeError) as error:
+            raise ValueError(
+                f"device is {str(resolved)!r}, which torch cannot use here; pass device='auto'."
+            ) from error
     n_gpus = torch.cuda.device_count()
     if resolved.type == "cuda" and (resolved.index or 0) >= n_gpus:
         raise ValueError(

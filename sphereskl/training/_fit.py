@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from skorch.callbacks import EarlyStopping
-from skorch.utils import noop
+from skorch.callbacks import LRScheduler
 
 from ..geometry import one_thread
+from ._callbacks import QuietStopping, check_callbacks
 from ._data import TensorData
 from ._net import EmbeddingNet
 from ._progress import ProgressBar
@@ -43,8 +43,9 @@ def fit_net(
         Learning rate over their course.
     keeps_momentum : bool, default=False
         Whether the optimiser goes on where it was, as on a stream of parts.
-    callbacks : sequence of skorch callbacks, default=()
-        Hear of this training, and are forgotten by the net afterwards.
+    callbacks : sequence of skorch callbacks or pairs (name, callback), default=()
+        Hear of this training, and are forgotten by the net afterwards. The net is verbose
+        while they hear of it, so that those that print are heard.
     patience : int, default=None
         Epochs without a better loss, of `valid` if there is any, after which to stop and to go
         back to the best epoch; ``None`` trains to the end.
@@ -59,25 +60,30 @@ def fit_net(
     net : EmbeddingNet
         Trained. Its ``interrupted_`` tells whether Ctrl-C ended the training.
     """
+    if callbacks:
+        check_callbacks(callbacks, schedule)
     net.callbacks = list(callbacks)
     if patience is not None:
         monitor = "train_loss" if valid is None else "valid_loss"
-        stopping = EarlyStopping(monitor, patience=patience, load_best=True, sink=noop)
-        net.callbacks.append(("early_stopping", stopping))
+        net.callbacks.append(("_early_stopping", QuietStopping(monitor, patience)))
     if verbose:
-        net.callbacks.append(("progress", ProgressBar()))
+        net.callbacks.append(("_progress", ProgressBar()))
     net.max_epochs, net.schedule = max_epochs, schedule
-    if net.initialized_:
-        net.initialize_callbacks()
-        if not keeps_momentum:
-            net.optimizer_ = None
+    net.verbose = int(bool(callbacks) or verbose)
     with ExitStack() as stack:
         if train.X.device.type == "cpu":
             stack.enter_context(one_thread())
         if draws_globally:
             stack.enter_context(seeded(net.seed, train.X.device))
         try:
+            if net.initialized_:
+                net.initialize_callbacks()
+                if not keeps_momentum:
+                    net.optimizer_ = None
             return net.partial_fit(train, valid)
         finally:
+            for _, callback in getattr(net, "callbacks_", ()):
+                if isinstance(callback, LRScheduler):
+                    callback.lr_scheduler_ = None
             # Callbacks may hold weights, data or open files; the net outlives them.
-            net.callbacks, net.callbacks_ = None, []
+            net.callbacks, net.callbacks_, net.verbose = None, [], 0

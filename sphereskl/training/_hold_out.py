@@ -1,8 +1,13 @@
 """Which rows are held out, from training or from a member, decided by what the rows hold."""
 
 import hashlib
+from typing import NamedTuple
 
 import numpy as np
+
+# Bounds the memory of a copy in float64.
+_ROWS_AT_ONCE = 4096
+_LAST_KEY = np.uint64(2**64 - 1)
 
 
 def row_keys(X: np.ndarray, seed: int) -> np.ndarray:
@@ -11,7 +16,7 @@ def row_keys(X: np.ndarray, seed: int) -> np.ndarray:
     Parameters
     ----------
     X : ndarray of shape (n_samples, ...)
-        Rows; equal rows get equal keys.
+        Rows; rows of equal numbers get equal keys, whatever the type of the numbers.
     seed : int
         Salt in [0, 2^63): other seeds give unrelated keys.
 
@@ -29,19 +34,62 @@ def row_keys(X: np.ndarray, seed: int) -> np.ndarray:
     (True, False)
     """
     salt = seed.to_bytes(8, "little")
-    content = np.ascontiguousarray(X + X.dtype.type(0)).tobytes()  # 0 makes -0.0 equal 0.0
-    width = len(content) // len(X)
     digests = (
-        hashlib.blake2b(content[start : start + width], digest_size=8, key=salt).digest()
-        for start in range(0, len(content), width)
+        hashlib.blake2b(row, digest_size=8, key=salt).digest()
+        for start in range(0, len(X), _ROWS_AT_ONCE)
+        for row in _canonical(X[start : start + _ROWS_AT_ONCE])
     )
     return np.frombuffer(b"".join(digests), dtype=np.uint64)
 
 
-def hold_out(
-    keys: np.ndarray, target: np.ndarray, fraction: float, *, at_least: int = 0
-) -> np.ndarray:
-    """Choose a stratified share of the distinct rows.
+def _canonical(X: np.ndarray) -> np.ndarray:
+    """Return rows in the type that holds the numbers of all others, with one zero and one NaN."""
+    rows = np.add(X, 0.0, dtype=np.float64, order="C")  # -0.0 + 0.0 is 0.0
+    rows[np.isnan(rows)] = np.nan
+    return rows
+
+
+class KeyRanges(NamedTuple):
+    """Parts of the rows, by where a row's key lies among those of its stratum.
+
+    Whatever rows come later, each is in the part that it was in before: the ranges stay.
+
+    Parameters
+    ----------
+    strata : ndarray of shape (n_strata,), int64
+        Sorted; rows of others are in no part.
+    edges : ndarray of shape (n_strata, n_parts - 1), uint64
+        Least key of the second part, of the third, and so on.
+    """
+
+    strata: np.ndarray
+    edges: np.ndarray
+
+    def part_of(self, keys: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Find the part of every row.
+
+        Parameters
+        ----------
+        keys : ndarray of shape (n_samples,)
+            From `row_keys`.
+        target : ndarray of shape (n_samples,)
+            Strata, int64.
+
+        Returns
+        -------
+        part : ndarray of shape (n_samples,), int64
+            In [0, n_parts), or -1 for a row in no part. Copies of a row with the same target
+            share theirs.
+        """
+        if not len(self.strata):
+            return np.full(len(keys), -1)
+        place = np.searchsorted(self.strata, target).clip(max=len(self.strata) - 1)
+        part = (keys[:, None] >= self.edges[place]).sum(axis=1)
+        return np.where(self.strata[place] == target, part, -1)
+
+
+def hold_out(keys: np.ndarray, target: np.ndarray, fraction: float) -> KeyRanges:
+    """Choose a stratified share of the distinct rows to hold out: part 0 of two.
 
     Copies of a row with the same target stay together: none is trained on while another
     judges the result, and a row of weight 2 is treated exactly as two copies of it.
@@ -54,36 +102,29 @@ def hold_out(
         Strata, int64.
     fraction : float
         Share of the distinct rows to hold out, in [0, 1).
-    at_least : int, default=0
-        Distinct rows below which none is held out: they would say too little.
 
     Returns
     -------
-    held_out : ndarray of shape (n_samples,), bool
+    ranges : KeyRanges
         Every stratum gives its share, rounded up or down, and keeps at least one row.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sphereskl.training import hold_out
-    >>> keys = np.arange(10, dtype=np.uint64)
-    >>> hold_out(keys, np.repeat([0, 1], 5), 0.2).sum()
-    np.int64(2)
+    >>> keys, target = np.arange(10, dtype=np.uint64), np.repeat([0, 1], 5)
+    >>> hold_out(keys, target, 0.2).part_of(keys, target)
+    array([0, 1, 1, 1, 1, 0, 1, 1, 1, 1])
     """
-    distinct, copies_of = _distinct(keys, target)
-    # Systematic sampling along rows sorted by (stratum, key): stratified by construction.
-    crossed = np.floor(np.arange(len(distinct) + 1) * fraction + 0.5)
-    chosen = np.diff(crossed).astype(bool)
-    stratum = distinct[:, 0].astype(np.int64)
-    kept = np.bincount(stratum, weights=~chosen)
-    first = np.flatnonzero(np.diff(stratum, prepend=-1))
-    chosen[first[kept[stratum[first]] == 0]] = False
-    held_out = chosen[copies_of]
-    enough = len(np.unique(keys[held_out])) >= at_least
-    return held_out if enough else np.zeros_like(held_out)
+    strata, sizes, sorted_keys = _by_stratum(keys, target)
+    ends = np.cumsum(sizes)
+    # Systematic sampling along the strata: the whole gives its share as well.
+    crossed = np.floor(np.append(0, ends) * fraction + 0.5).astype(np.int64)
+    held_out = np.minimum(np.diff(crossed), sizes - 1)
+    return _ranges(strata, sorted_keys, ends - sizes, np.stack([held_out, sizes - held_out], 1))
 
 
-def assign_folds(keys: np.ndarray, target: np.ndarray, n_folds: int) -> np.ndarray:
+def assign_folds(keys: np.ndarray, target: np.ndarray, n_folds: int) -> KeyRanges:
     """Deal the distinct rows out to folds, stratum by stratum.
 
     Parameters
@@ -97,27 +138,42 @@ def assign_folds(keys: np.ndarray, target: np.ndarray, n_folds: int) -> np.ndarr
 
     Returns
     -------
-    fold : ndarray of shape (n_samples,), int64
-        In [0, n_folds), or -1 for the only distinct row of a stratum, which no fold can spare;
-        copies of a row with the same target share theirs. Folds differ by one distinct row at
-        the most, in every stratum and in all.
+    ranges : KeyRanges
+        One part for every fold; the only distinct row of a stratum is in none, since no fold
+        can spare it. Folds differ by one distinct row at the most, in every stratum and in all.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sphereskl.training import assign_folds
-    >>> assign_folds(np.arange(6, dtype=np.uint64), np.repeat([0, 1], 3), 3)
+    >>> keys, target = np.arange(6, dtype=np.uint64), np.repeat([0, 1], 3)
+    >>> assign_folds(keys, target, 3).part_of(keys, target)
     array([0, 1, 2, 0, 1, 2])
     """
-    distinct, copies_of = _distinct(keys, target)
-    _, stratum, sizes = np.unique(distinct[:, 0], return_inverse=True, return_counts=True)
-    spared = sizes[stratum.reshape(-1)] > 1
-    fold = np.where(spared, (np.cumsum(spared) - 1) % n_folds, -1)
-    return fold[copies_of]
+    strata, sizes, sorted_keys = _by_stratum(keys, target)
+    starts = np.cumsum(sizes) - sizes
+    spared = np.where(sizes > 1, sizes, 0)
+    # Rows are counted through all strata and dealt out in turn: fold f gets those whose number
+    # leaves f when divided by the number of folds, (n - f + n_folds - 1) // n_folds below n.
+    until = np.append(0, np.cumsum(spared))[:, None]
+    counts = np.diff((until - np.arange(n_folds) + n_folds - 1) // n_folds, axis=0)
+    kept = sizes > 1
+    return _ranges(strata[kept], sorted_keys, starts[kept], counts[kept])
 
 
-def _distinct(keys: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return distinct pairs (stratum, key), sorted, and the place of every row's among them."""
-    pairs = np.stack([target.astype(np.uint64), keys], axis=1)
-    distinct, copies_of = np.unique(pairs, axis=0, return_inverse=True)
-    return distinct, copies_of.reshape(-1)
+def _by_stratum(keys: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return strata, their numbers of distinct keys, and these keys, sorted within strata."""
+    pairs = np.unique(np.stack([target.astype(np.uint64), keys], axis=1), axis=0)
+    strata, sizes = np.unique(pairs[:, 0], return_counts=True)
+    return strata.astype(np.int64), sizes, pairs[:, 1]
+
+
+def _ranges(
+    strata: np.ndarray, sorted_keys: np.ndarray, starts: np.ndarray, counts: np.ndarray
+) -> KeyRanges:
+    """Return the ranges that give parts of every stratum their counts of the keys."""
+    ends = np.cumsum(counts, axis=1)
+    first = np.append(sorted_keys, _LAST_KEY)[np.minimum(starts[:, None] + ends, len(sorted_keys))]
+    # Behind the last key of a stratum comes the one of the next, which says nothing here.
+    edges = np.where(ends == ends[:, -1:], _LAST_KEY, first)[:, :-1]
+    return KeyRanges(strata, edges)

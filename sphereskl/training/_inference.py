@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack
 
 import torch
 from torch import Tensor
@@ -49,20 +49,28 @@ def infer(
     n_threads = torch.get_num_threads() if device.type == "cpu" else 1
 
     def compute(chunk: tuple[Tensor, ...]) -> Tensor:
-        with one_thread() if n_threads > 1 else nullcontext(), torch.inference_mode():
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode())
+            if n_threads > 1:
+                stack.enter_context(one_thread())
+            if torch.is_autocast_enabled(device.type):
+                stack.enter_context(torch.autocast(device.type, enabled=False))
             return view(*(part.to(device) for part in chunk)).cpu()
 
     multiple = _ROW_MULTIPLE.get(X.dtype, _DEFAULT_MULTIPLE)
     n_missing = -len(X) % multiple
     rows_each = min(chunk_size // multiple, -(-(len(X) + n_missing) // multiple // n_threads))
-    parts = (
-        torch.cat([part, part.new_zeros((n_missing, *part.shape[1:]))]).split(
-            max(1, rows_each) * multiple
+    # Copying, too: a forked process could wait for threads of torch that it does not have.
+    with one_thread():
+        # Copies of a row that is there: a network may not stand rows that are not the user's.
+        parts = (
+            torch.cat([part, part[:1].expand(n_missing, *part.shape[1:])]).split(
+                max(1, rows_each) * multiple
+            )
+            for part in (X, *others)
         )
-        for part in (X, *others)
-    )
-    chunks = list(zip(*parts, strict=True))
-    if n_threads == 1 or len(chunks) == 1:
-        return torch.cat(list(map(compute, chunks)))[: len(X)]
-    with ThreadPoolExecutor(n_threads) as pool:
-        return torch.cat(list(pool.map(compute, chunks)))[: len(X)]
+        chunks = list(zip(*parts, strict=True))
+        if n_threads == 1 or len(chunks) == 1:
+            return torch.cat(list(map(compute, chunks)))[: len(X)]
+        with ThreadPoolExecutor(n_threads) as pool:
+            return torch.cat(list(pool.map(compute, chunks)))[: len(X)]

@@ -5,32 +5,42 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import torch
-from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer
+from skorch.callbacks import Callback, EpochTimer, LRScheduler
 from torch import Tensor
 
 from ..nn import EmbeddingModel
 from ._by_member import by_member
+from ._callbacks import OURS, explained
+from ._carried import available_device, on_cpu, restore_momentum, stored_momentum
 from ._criterion import AngularCriterion, Criterion
 from ._data import ShuffledBatches, TensorData
 from ._inference import infer
 from ._optimizers import make_optimizer
+from ._readable import ReadableNet, RowNumbers
+from ._rows import Rows
 from ._schedules import make_schedule
 
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+# Parts that travel by themselves, and those of skorch that this net does without.
+_NOT_CARRIED = (
+    *("module", "criterion", "dataset", "iterator_train", "iterator_valid", "train_split"),
+    *("compile", "predict_nonlinearity", "torch_load_kwargs", "use_caching", "warm_start"),
+)
 
 
 class StopTraining(Exception):
     """A callback asked for the end of training."""
 
 
-class EmbeddingNet(NeuralNet):
+class EmbeddingNet(ReadableNet):
     """Skorch net over whole tensors.
 
     Skorch brings history, callbacks, device handling and pickling. Replaced are its data
     loading (whole tensors instead of a ``DataLoader``), its epoch loop (one host
-    synchronisation an epoch; callbacks hear of batches only if they listen to them) and
-    its way with Ctrl-C (`interrupted_` tells, instead of silence).
+    synchronisation an epoch; callbacks hear of batches only if they listen to them), its
+    predictions (in the units of y) and its way with Ctrl-C (`interrupted_` tells, instead of
+    silence).
 
     Parameters
     ----------
@@ -49,8 +59,13 @@ class EmbeddingNet(NeuralNet):
     regularizer : callable, default=None
         ``regularizer(model)``, a scalar that is added to what is minimised; ``train_loss``
         goes without it, and ``train_penalty`` is its mean over an epoch's steps.
-    score : callable, default=None
-        ``score(logits, target, weight)``, a scalar to record for validation rows.
+    valid_score : callable, default=None
+        ``valid_score(logits, target, weight)``, a scalar to record for validation rows.
+    reader : object, default=None
+        What knows the units of y; see `ReadableNet`. ``None`` takes row numbers of prototypes
+        for labels.
+    scale : float, default=None
+        Scale of probabilities, forgotten when training goes on; ``None`` is that of the loss.
     seed : int, default=0
         Of the order in which rows are visited.
     **kwargs
@@ -64,9 +79,7 @@ class EmbeddingNet(NeuralNet):
         Number of epochs that ran to their end.
     """
 
-    # Only seen by type checkers: skorch sets these when it initialises.
-    module_: EmbeddingModel
-    criterion_: Criterion | AngularCriterion
+    # Only seen by type checkers: skorch sets it when it initialises.
     optimizer_: Any
 
     def __init__(
@@ -79,7 +92,9 @@ class EmbeddingNet(NeuralNet):
         schedule: str = "constant",
         max_grad_norm: float | None = None,
         regularizer: Callable[[torch.nn.Module], Tensor] | None = None,
-        score: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None = None,
+        valid_score: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None = None,
+        reader: Any = None,
+        scale: float | None = None,
         seed: int = 0,
         **kwargs: Any,
     ):
@@ -87,7 +102,9 @@ class EmbeddingNet(NeuralNet):
         self.schedule = schedule
         self.max_grad_norm = max_grad_norm
         self.regularizer = regularizer
-        self.score = score
+        self.valid_score = valid_score
+        self.reader = RowNumbers() if reader is None else reader
+        self.scale = scale
         self.seed = seed
         # Skorch's annotations, read off its defaults, are narrower than what it accepts.
         options: dict[str, Any] = {"optimizer": optimizer, "train_split": None, "verbose": 0}
@@ -133,12 +150,25 @@ class EmbeddingNet(NeuralNet):
         if not self.initialized_:
             self.initialize()
         if self.optimizer_ is None:
-            self._initialize_optimizer()
-        self.interrupted_ = False
+            self.initialize_optimizer()
+        self.interrupted_, self.scale = False, None
         self.n_finished_ = len(self.history)
+        train = Rows(X, self.reader)
+        self.judged_ = None if y is None else Rows(y, self.reader, judged=True)
+        told = {"X": X.X, "y": train.y if self._is_watched() else None}
         try:
-            self.notify("on_train_begin", X=X, y=y)
-            self.fit_loop(X, y)
+            self._train(train, told)
+            self.notify("on_train_end", **told)
+        finally:
+            self.judged_ = self.heard_ = self.collected_ = None
+        del self.history[self.n_finished_ :]
+        return self
+
+    def _train(self, train: Rows, told: dict[str, Any]) -> None:
+        """Train to the end, or until somebody has had enough."""
+        try:
+            self._begin(told)
+            self.fit_loop(train, self.judged_)
         except StopTraining:
             pass
         except KeyboardInterrupt:
@@ -148,42 +178,57 @@ class EmbeddingNet(NeuralNet):
             raise
         finally:
             self.module_.eval()
-        self.notify("on_train_end", X=X, y=y)
-        del self.history[self.n_finished_ :]
-        return self
 
-    def predict(self, X: Any) -> Any:
-        """Return the row number of the nearest prototype, as scores of callbacks expect."""
-        return self.predict_proba(X).argmax(axis=1)
-
-    def _get_predict_nonlinearity(self) -> Callable[[Tensor], Tensor]:
-        return self.criterion_.logits
+    def _begin(self, told: dict[str, Any]) -> None:
+        if self._has_own_rate():
+            # Where it starts, and what torch asks of an optimiser that goes on.
+            for group in self.optimizer_.param_groups:
+                if group.get("initial_lr") != self.lr:
+                    group["lr"] = group["initial_lr"] = self.lr
+        try:
+            self.notify("on_train_begin", **told)
+        finally:
+            # Callbacks may have loaded another history, with an epoch that was cut short.
+            while self.history and "train_loss" not in self._last_epoch():
+                del self.history[-1]
+            self.n_finished_ = len(self.history)
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call a method of every callback."""
-        try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as stop:
-            # How skorch's callbacks ask for the end; from anywhere else it is Ctrl-C.
-            raise StopTraining from stop
+        """Call a method of every callback, and end training if one asked for it."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        stops = None
+        for name, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt as stop:
+                # How skorch's callbacks ask for the end; from anywhere else it is Ctrl-C.
+                stops = stop
+            except Exception as error:
+                reason = explained(name, callback, error, self._last_epoch())
+                if reason is None:
+                    raise
+                raise reason from error
+        if stops is not None and method_name != "on_train_end":
+            raise StopTraining from stops
 
     def fit_loop(
-        self, X: TensorData, y: TensorData | None = None, epochs: int | None = None, **kwargs: Any
+        self, X: Rows, y: Rows | None = None, epochs: int | None = None, **kwargs: Any
     ) -> Self:
         if not hasattr(self, "generator_"):
             self.generator_ = torch.Generator().manual_seed(self.seed)
         epochs = self.max_epochs if epochs is None else epochs
-        is_single = len(X.X) <= self.batch_size
-        batches = [X] if is_single else ShuffledBatches(X, self.batch_size, self.generator_)
-        self.scheduler_ = make_schedule(
-            self.schedule, self.optimizer_, self.lr, epochs * len(batches)
-        )
-        data = {"dataset_train": X, "dataset_valid": y}
+        train, data = X.data, {"dataset_train": X, "dataset_valid": y}
+        is_single = len(train.X) <= self.batch_size
+        batches = [train] if is_single else ShuffledBatches(train, self.batch_size, self.generator_)
+        self.scheduler_ = None
+        if not self._has_own_rate():
+            n_steps = epochs * len(batches)
+            self.scheduler_ = make_schedule(self.schedule, self.optimizer_, self.lr, n_steps)
         for _ in range(epochs):
             self.notify("on_epoch_begin", **data)
             self._train_epoch(batches)
             if y is not None:
-                self._validate(y)
+                self._validate(y.data)
             self.n_finished_ += 1
             self.notify("on_epoch_end", **data)
         return self
@@ -208,6 +253,7 @@ class EmbeddingNet(NeuralNet):
         self.history.record("train_batch_count", len(sizes))
         if not heard:
             self.history.new_batch()  # checkpoints name files after the last batch
+            self.history.record_batch("train_batch_size", sizes[-1])
 
     def _step(
         self, batch: TensorData, on_gradients: Callable[[], None] | None = None
@@ -230,8 +276,11 @@ class EmbeddingNet(NeuralNet):
 
     def _heard_step(self, batch: TensorData) -> list[Tensor]:
         """Take a step and tell the callbacks, at the price of a synchronisation a batch."""
-        told: dict[str, Any] = {"batch": (batch.X, batch.target), "training": True}
+        target = self.reader.decode_target(batch.target)
+        told: dict[str, Any] = {"batch": (batch.X, target), "training": True}
+        self.heard_ = batch.X
         self.notify("on_batch_begin", **told)
+        self.module_.train()
         parameters = list(self.module_.named_parameters())
         values, outputs = self._step(
             batch, lambda: self.notify("on_grad_computed", named_parameters=parameters, **told)
@@ -244,31 +293,43 @@ class EmbeddingNet(NeuralNet):
         return values
 
     def _validate(self, data: TensorData) -> None:
+        heard = self._is_heard()
+        if heard:
+            target = self.reader.decode_target(data.target)
+            told: dict[str, Any] = {"batch": (data.X, target), "training": False}
+            self.heard_ = data.X
+            self.notify("on_batch_begin", **told)
         self.module_.eval()
         outputs = infer(self.module_, *data.inputs, device=self.device)
         outputs = outputs.to(data.target.device)
         with torch.inference_mode():
             loss = self.criterion_(outputs, data.target, data.weight, self.module_)
             self._record_loss("valid_loss", loss.item())
-            if self.score is not None:
-                score = self.score(self.criterion_.logits(outputs), data.target, data.weight)
+            if self.valid_score is not None:
+                logits = self.criterion_.logits(outputs)
+                score = self.valid_score(logits, data.target, data.weight)
                 self.history.record("valid_score", score.item())
-        if self._is_heard():
-            told: dict[str, Any] = {"batch": (data.X, data.target), "training": False}
-            self.notify("on_batch_begin", **told)
+        self.history.record_batch("valid_batch_size", len(data.X))
+        if heard:
+            self.history.record_batch("valid_loss", loss.item())
             self.notify("on_batch_end", loss=loss, y_pred=outputs, **told)
 
     def _record_loss(self, name: str, value: float) -> None:
         if not math.isfinite(value):
             raise ValueError(
                 f"Training diverged: {name} is {value} in epoch {len(self.history)}; lower lr, "
-                f"which is {self.lr}, or set max_grad_norm, which is {self.max_grad_norm}."
+                f"which is {self.lr}, set max_grad_norm, which is {self.max_grad_norm}, or see "
+                "whether the network and the loss return finite numbers, if they are your own."
             )
         epochs: list[dict[str, Any]] = list(self.history)
         earlier = [epoch[name] for epoch in epochs if name in epoch]
         self.history.record(name, value)
         # Checkpoints of skorch go by this.
         self.history.record(f"{name}_best", value < min(earlier, default=math.inf))
+
+    def _last_epoch(self) -> dict[str, Any]:
+        history: list[dict[str, Any]] = list(self.history)
+        return history[-1] if history else {}
 
     def _is_heard(self) -> bool:
         """Whether any callback wants to know of batches."""
@@ -278,14 +339,45 @@ class EmbeddingNet(NeuralNet):
             for event in _BATCH_EVENTS
         )
 
-    def __getstate__(self):
-        state = super().__getstate__()
-        # Schedule and order of rows are bound to the fit that is over. `module` is the
-        # object that skorch trains and stores as `module_`, ready for other devices.
-        for name in ("scheduler_", "generator_", "module"):
-            state.pop(name, None)
-        return state
+    def _is_watched(self) -> bool:
+        """Whether any callback may want to see the targets."""
+        return any(not isinstance(callback, OURS) for _, callback in self.callbacks_)
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        self.module = self.module_
+    def _has_own_rate(self) -> bool:
+        """Whether a callback sets the learning rate, and no schedule of ours does."""
+        moved = any(isinstance(callback, LRScheduler) for _, callback in self.callbacks_)
+        return moved and self.schedule == "constant"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return modules on the CPU and plain values, which any pickler can carry.
+
+        Skorch pickles modules by itself, out of sight of what pickles the net, which alone may
+        know how classes of a notebook travel.
+        """
+        options = {name: value for name, value in vars(self).items() if name[-1] != "_" != name[0]}
+        trained = self.initialized_
+        return {
+            "module": on_cpu(self.module_ if trained else self.module),
+            "criterion": on_cpu(self.criterion_ if trained else self.criterion),
+            "options": {k: v for k, v in options.items() if k not in _NOT_CARRIED},
+            "progress": {
+                "history": list(self.history) if trained else [],
+                "interrupted": getattr(self, "interrupted_", False),
+                "n_finished": getattr(self, "n_finished_", 0),
+            },
+            "momentum": stored_momentum(getattr(self, "optimizer_", None)) if trained else None,
+            "initialized": trained,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        options = {**state["options"], "device": available_device(state["options"]["device"])}
+        EmbeddingNet.__init__(self, state["module"], state["criterion"], **options)
+        if not state["initialized"]:
+            return
+        self.initialize()
+        self.history.extend(state["progress"]["history"])
+        self.interrupted_ = state["progress"]["interrupted"]
+        self.n_finished_ = state["progress"]["n_finished"]
+        self.module_.eval()
+        # Schedule and order of rows are bound to the fit that is over.
+        restore_momentum(self, state["momentum"])

@@ -76,4 +76,12 @@ def make_optimizer(
     if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}.")
     make = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
-    return make([group for group in groups if group["params"]], lr=lr)
+    try:
+        made = make([group for group in groups if group["params"]], lr=lr)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"optimizer is called with groups of parameters and lr: {error}"
+        ) from error
+    if not isinstance(made, torch.optim.Optimizer):
+        raise TypeError(f"optimizer must return a torch.optim.Optimizer, got {made!r}.")
+    return made

@@ -17,5 +17,8 @@ class ProgressBar(Callback):
 
     def on_train_end(self, net, X=None, y=None, **kwargs):
         self.bar_.close()
-        # A bar holds an open stream, which cannot be pickled with the net.
         del self.bar_
+
+    def __getstate__(self):
+        # A bar holds an open stream, which cannot be pickled with the net.
+        return {name: value for name, value in vars(self).items() if name != "bar_"}

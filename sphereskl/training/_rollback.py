@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
+from ..geometry import one_thread
+
 
 @contextmanager
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
@@ -29,7 +31,9 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
     before = vars(estimator).copy()
     net = before.get("net_")
     trained = [] if net is None else [net.module_, net.criterion_]
-    states = [deepcopy(module.state_dict()) for module in trained]
+    # On one thread: a forked process could wait for threads that it does not have.
+    with one_thread():
+        states = [deepcopy(module.state_dict()) for module in trained]
     settings, n_epochs = ({}, 0) if net is None else (vars(net).copy(), len(net.history))
     try:
         yield
@@ -41,6 +45,7 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
             vars(net).update(settings)
             net.optimizer_ = None
             del net.history[n_epochs:]
-        for module, state in zip(trained, states, strict=True):
-            module.load_state_dict(state)
+        with one_thread():
+            for module, state in zip(trained, states, strict=True):
+                module.load_state_dict(state)
         raise

@@ -45,6 +45,7 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
     """
     if name not in SCHEDULES:
         raise ValueError(f"name must be one of {', '.join(SCHEDULES)}, got {name!r}.")
+    n_steps = int(n_steps)  # torch takes no integers of NumPy's
     for group in optimizer.param_groups:
         # An optimiser that went through a schedule before would start where that ended.
         group["lr"] = lr

@@ -168,7 +168,7 @@ def test_going_on_keeps_the_folds(seen):
 
 
 def test_weights_of_boosting_reach_the_members():
-    boosted = AdaBoostClassifier(_model(max_epochs=10), n_estimators=2, random_state=0)
+    boosted = AdaBoostClassifier(_model(max_epochs=30), n_estimators=2, random_state=0)
     assert boosted.fit(X, Y).score(X, Y) > 0.9
 
 

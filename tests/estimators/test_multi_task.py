@@ -1,10 +1,12 @@
 """A class and a value at once: single-task limits, missing targets, forms, errors."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
@@ -221,3 +223,86 @@ def test_unknown_labels_of_validation_rows(flowers):
     X, y = flowers
     with pytest.raises(ValueError, match=r"y_val has the labels \[9\], which are not among"):
         quick().fit(X, y, X_val=X, y_val=y.assign(species=9))
+
+
+@pytest.fixture
+def shuffled():
+    X = pd.DataFrame(np.random.RandomState(0).randn(90, 3), columns=list("abc"))
+    return X.sample(frac=1, random_state=1)
+
+
+def _small(**params):
+    return HypersphericalMultiTask(backbone=MLP((8,)), max_epochs=2, random_state=0, **params)
+
+
+def test_a_frame_that_is_predicted_has_the_index_of_the_samples(shuffled):
+    y = pd.DataFrame({"sign": np.where(shuffled.a > 0, "p", "n"), "value": shuffled.a})
+    model = _small().fit(shuffled, y)
+    predicted = model.predict(shuffled)
+    assert predicted.index.equals(shuffled.index)
+    assert predicted.columns.equals(y.columns)
+    np.testing.assert_array_equal(predicted["value"], model.predict_value(shuffled))
+    bare = _small().fit(shuffled.to_numpy(), y).predict(shuffled.to_numpy())
+    assert bare.index.equals(pd.RangeIndex(90))
+
+
+def test_names_of_targets_may_be_tuples(shuffled):
+    y = pd.DataFrame({("a", 1): np.arange(90) % 2, ("a", 2): shuffled.a.to_numpy()})
+    assert (
+        _small().fit(shuffled.to_numpy(), y).predict(shuffled.to_numpy()).columns.equals(y.columns)
+    )
+
+
+def test_numbers_come_back_as_numbers(shuffled):
+    y = np.c_[np.arange(90) % 3, shuffled.a]
+    predicted = _small().fit(shuffled, y).predict(shuffled)
+    assert predicted.dtype == np.float64
+    assert set(predicted[:, 0]) <= {0.0, 1.0, 2.0}
+    # What came as objects comes back as objects, whose classes have their own type.
+    words = np.c_[np.array(["u", "v"], object)[np.arange(90) % 2], shuffled.a]
+    assert set(_small().fit(shuffled, words).predict(shuffled)[:, 0]) <= {"u", "v"}
+
+
+def test_values_in_place_of_classes_are_an_error(shuffled):
+    with pytest.raises(ValueError, match=r"y_class holds values such as .*class comes first"):
+        _small().fit(shuffled, np.c_[shuffled.a, np.arange(90) % 3])
+
+
+def test_classes_of_weight_0_are_none(shuffled):
+    label, weight = np.arange(90) % 3, (np.arange(90) % 3 != 2).astype(float)
+    model = _small().fit(shuffled, (label, shuffled.a), sample_weight=weight)
+    assert model.classes_.tolist() == [0, 1]
+    kept = weight > 0
+    expected = _small().fit(shuffled[kept], (label[kept], shuffled.a[kept]))
+    np.testing.assert_array_equal(model.transform(shuffled), expected.transform(shuffled))
+
+
+def test_a_score_is_that_of_the_half_that_is_there(shuffled):
+    label = np.arange(90) % 3
+    model = _small().fit(shuffled, (label, shuffled.a))
+    none = [None] * 90
+    accuracy = np.mean(model.predict_class(shuffled) == label)
+    assert model.score(shuffled, (label, none)) == pytest.approx(accuracy)
+    r2 = r2_score(shuffled.a, model.predict_value(shuffled))
+    assert model.score(shuffled, (none, shuffled.a)) == pytest.approx(r2)
+    assert model.score(shuffled, (label, shuffled.a)) == pytest.approx((accuracy + r2) / 2)
+    with pytest.raises(ValueError, match="neither a class nor a value"):
+        model.score(shuffled, (none, none))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(shuffled, (label[:5], shuffled.a[:5]))
+
+
+def test_judges_without_a_class_have_no_accuracy(shuffled):
+    given = (np.arange(90) % 3, shuffled.a)
+    model = _small().fit(shuffled, given, X_val=shuffled[:9], y_val=([None] * 9, shuffled.a[:9]))
+    assert np.isnan(model.validation_scores_).all()
+
+
+@pytest.mark.parametrize(
+    "method", ["predict", "predict_class", "predict_value", "predict_proba", "predict_log_proba"]
+)
+def test_before_fit_it_says_so(method, shuffled):
+    with pytest.raises(NotFittedError, match="HypersphericalMultiTask instance is not fitted"):
+        getattr(_small(), method)(shuffled)
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        _small().score(shuffled, (np.arange(90), shuffled.a))

@@ -247,3 +247,38 @@ def test_missing_values_in_y_are_refused(diabetes):
     X, y = diabetes
     with pytest.raises(ValueError, match="y contains NaN"):
         quick().fit(X, pd.Series(y).where(y > 100))
+
+
+@pytest.mark.parametrize("cls", [HypersphericalRegressor])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_values_beyond_settled_bounds_are_told(method, cls):
+    X = np.random.RandomState(0).randn(90, 4)
+    model = cls(backbone=MLP((8,)), warm_start=True, max_epochs=2, random_state=0)
+    getattr(model, method)(X, X[:, 0] / 10)
+    getattr(model, method)(X, X[:, 0] / 20)
+    with pytest.warns(UserWarning, match="y has values beyond the bounds -0.2.* pass bounds"):
+        getattr(model, method)(X, X[:, 0])
+    with pytest.warns(UserWarning, match="beyond the bounds 1 and 1 that"):
+        cls(backbone=MLP((8,))).partial_fit(X, np.ones(90)).partial_fit(X, X[:, 0])
+
+
+def test_rows_of_weight_0_have_no_say_in_bounds():
+    X, weight = np.random.RandomState(0).randn(90, 4), np.arange(90) % 2
+    y = np.where(weight, X[:, 0], 1e6)
+    model = HypersphericalRegressor(backbone=MLP((8,)), max_epochs=1, random_state=0)
+    assert model.fit(X, y, sample_weight=weight).bounds_.max() < 5
+
+
+@pytest.mark.parametrize("factor", [2.0**1022, 2.0**-1000])
+def test_values_may_be_of_any_size(factor):
+    X = np.random.RandomState(0).randn(90, 4)
+    y = np.sign(X[:, 0]) * (1 + (X[:, 1] > 0) * 0.5)
+    model = HypersphericalRegressor(backbone=MLP((8,)), max_epochs=3, random_state=0)
+    expected = model.fit(X, y).predict(X)
+    np.testing.assert_allclose(model.fit(X, y * factor).predict(X) / factor, expected, rtol=0.1)
+
+
+def test_a_margin_beyond_the_largest_number_is_an_error():
+    X = np.random.RandomState(0).randn(90, 4)
+    with pytest.raises(ValueError, match=r"bounds_margin is 2.0, which moves the bounds beyond"):
+        HypersphericalRegressor(bounds_margin=2.0).fit(X, np.sign(X[:, 0]) * 1e308)

@@ -144,7 +144,8 @@ def test_callbacks_hear_of_batches_and_may_stop(digits, quick):
     ids=lambda value: type(value).__name__,
 )
 def test_callbacks_of_skorch_work(callback, column, digits, quick):
-    clf = quick(callbacks=[callback], early_stopping=True, max_epochs=2).fit(*digits)
+    options = {"early_stopping": True, "max_epochs": 2, "lr_schedule": "constant"}
+    clf = quick(callbacks=[callback], **options).fit(*digits)
     assert column in clf.history_[-1]
     assert clf.history_[-1].get("accuracy", clf.validation_scores_[-1]) == pytest.approx(
         clf.validation_scores_[-1]

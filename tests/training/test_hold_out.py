@@ -1,11 +1,20 @@
 """Which rows are held out depends on their content alone."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
 from sphereskl.training import assign_folds, hold_out, row_keys
+
+
+def _held_out(keys, target, fraction):
+    return hold_out(keys, target, fraction).part_of(keys, target) == 0
+
+
+def _folds(keys, target, n_folds):
+    return assign_folds(keys, target, n_folds).part_of(keys, target)
 
 
 def _rows(n_samples=200, seed=0):
@@ -60,7 +69,7 @@ def test_images_have_keys():
 @pytest.mark.parametrize("n_strata", [1, 3, 7, 60])
 def test_every_stratum_gives_its_share(n_strata, fraction):
     target = _strata(421, n_strata)
-    given = np.bincount(target, hold_out(row_keys(_rows(421), 0), target, fraction))
+    given = np.bincount(target, _held_out(row_keys(_rows(421), 0), target, fraction))
     share = np.bincount(target) * fraction
     assert (np.floor(share - 1e-9) <= given).all()
     assert (given <= np.ceil(share + 1e-9)).all()
@@ -68,7 +77,7 @@ def test_every_stratum_gives_its_share(n_strata, fraction):
 
 @pytest.mark.parametrize("fraction", [0.1, 0.15, 0.25, 0.5, 0.9])
 def test_the_whole_gives_its_share(fraction):
-    held_out = hold_out(row_keys(_rows(1000), 0), _strata(1000), fraction)
+    held_out = _held_out(row_keys(_rows(1000), 0), _strata(1000), fraction)
     assert held_out.sum() == pytest.approx(1000 * fraction, abs=0.5)
 
 
@@ -76,7 +85,7 @@ def test_the_whole_gives_its_share(fraction):
 @pytest.mark.parametrize("n_strata", [1, 20, 50, 100, 200])
 def test_every_stratum_keeps_a_row(n_strata, fraction):
     target = _strata(200, n_strata)
-    held_out = hold_out(row_keys(_rows(), 0), target, fraction)
+    held_out = _held_out(row_keys(_rows(), 0), target, fraction)
     assert set(target[~held_out]) == set(range(n_strata))
 
 
@@ -84,31 +93,31 @@ def test_every_stratum_keeps_a_row(n_strata, fraction):
 def test_small_strata_give_what_they_can_spare(n_rows):
     # Their share rounded down, and all but the row that they keep.
     target = _strata(20 * n_rows, 20)
-    given = np.bincount(target, hold_out(row_keys(_rows(20 * n_rows), 0), target, 0.9))
+    given = np.bincount(target, _held_out(row_keys(_rows(20 * n_rows), 0), target, 0.9))
     assert (given >= min(math.floor(0.9 * n_rows), n_rows - 1)).all()
 
 
 def test_copies_stay_together():
     copies = np.repeat(np.arange(200), np.arange(200) % 4 + 1)
-    held_out = hold_out(row_keys(_rows()[copies], 0), _strata()[copies], 0.2)
-    expected = hold_out(row_keys(_rows(), 0), _strata(), 0.2)
+    held_out = _held_out(row_keys(_rows()[copies], 0), _strata()[copies], 0.2)
+    expected = _held_out(row_keys(_rows(), 0), _strata(), 0.2)
     np.testing.assert_array_equal(held_out, expected[copies])
 
 
 def test_order_of_rows_does_not_matter():
     order = np.random.default_rng(1).permutation(200)
     keys = row_keys(_rows(), 0)
-    expected = hold_out(keys, _strata(), 0.2)[order]
-    np.testing.assert_array_equal(hold_out(keys[order], _strata()[order], 0.2), expected)
+    expected = _held_out(keys, _strata(), 0.2)[order]
+    np.testing.assert_array_equal(_held_out(keys[order], _strata()[order], 0.2), expected)
 
 
 def test_salt_chooses_other_rows():
-    first, second = (hold_out(row_keys(_rows(), salt), _strata(), 0.2) for salt in (0, 1))
+    first, second = (_held_out(row_keys(_rows(), salt), _strata(), 0.2) for salt in (0, 1))
     assert (first != second).any()
 
 
 def test_a_single_row_is_kept():
-    assert not hold_out(row_keys(_rows(1), 0), np.array([0]), 0.9).any()
+    assert not _held_out(row_keys(_rows(1), 0), np.array([0]), 0.9).any()
 
 
 def _keys(n, seed=0):
@@ -118,7 +127,7 @@ def _keys(n, seed=0):
 @pytest.mark.parametrize("n_folds", [2, 8])
 def test_folds_are_even_in_every_stratum_and_in_all(n_folds):
     strata = np.random.RandomState(0).choice([0, 1, 2], 1000, p=[0.7, 0.25, 0.05])
-    fold = assign_folds(_keys(1000), strata, n_folds)
+    fold = _folds(_keys(1000), strata, n_folds)
     for part in (fold, *(fold[strata == s] for s in range(3))):
         sizes = np.bincount(part, minlength=n_folds)
         assert np.ptp(sizes) <= 1
@@ -126,20 +135,45 @@ def test_folds_are_even_in_every_stratum_and_in_all(n_folds):
 
 def test_folds_keep_copies_together_whatever_the_order():
     keys, strata = np.repeat(_keys(50), 3), np.repeat(np.arange(50) % 4, 3)
-    fold = assign_folds(keys, strata, 8)
+    fold = _folds(keys, strata, 8)
     assert (fold.reshape(50, 3) == fold.reshape(50, 3)[:, :1]).all()
     order = np.random.RandomState(1).permutation(150)
-    assert np.array_equal(assign_folds(keys[order], strata[order], 8), fold[order])
+    assert np.array_equal(_folds(keys[order], strata[order], 8), fold[order])
 
 
 def test_a_class_of_one_row_is_spared():
-    fold = assign_folds(_keys(5), np.array([0, 0, 1, 2, 2]), 2)
+    fold = _folds(_keys(5), np.array([0, 0, 1, 2, 2]), 2)
     assert (fold >= 0).tolist() == [True, True, False, True, True]
     # Copies are one row.
-    fold = assign_folds(np.array([3, 3, 4, 5], dtype=np.uint64), np.array([0, 0, 1, 1]), 2)
+    fold = _folds(np.array([3, 3, 4, 5], dtype=np.uint64), np.array([0, 0, 1, 1]), 2)
     assert fold.tolist()[:2] == [-1, -1]
 
 
 def test_names_of_strata_do_not_matter_to_folds():
     keys, strata = _keys(40), np.arange(40) % 3
-    assert np.array_equal(assign_folds(keys, strata, 4), assign_folds(keys, strata * 7 + 2, 4))
+    assert np.array_equal(_folds(keys, strata, 4), _folds(keys, strata * 7 + 2, 4))
+
+
+@pytest.mark.parametrize(
+    "split", [partial(hold_out, fraction=0.3), partial(assign_folds, n_folds=8)]
+)
+def test_rows_that_come_later_move_none_of_those_that_were_there(split):
+    keys, strata = _keys(400), np.arange(400) % 3
+    early = split(keys[:200], strata[:200])
+    part = early.part_of(keys, strata)
+    assert np.array_equal(part[:200], early.part_of(keys[:200], strata[:200]))
+    # What comes is dealt out in the same shares, but for chance.
+    np.testing.assert_allclose(
+        np.bincount(part[200:], minlength=2) / 200,
+        np.bincount(part[:200], minlength=2) / 200,
+        atol=0.1,
+    )
+
+
+@pytest.mark.parametrize(
+    "split", [partial(hold_out, fraction=0.3), partial(assign_folds, n_folds=8)]
+)
+def test_strata_that_come_later_are_in_no_part(split):
+    keys = _keys(40)
+    ranges = split(keys, np.repeat([1, 3], 20))
+    assert (ranges.part_of(keys, np.repeat([0, 2, 4, 9], 10)) == -1).all()

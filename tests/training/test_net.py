@@ -202,7 +202,7 @@ def test_batches_are_recorded_only_for_listeners():
     batches = heard.history[-1, "batches", :, ("train_loss", "train_batch_size")]
     mean = np.average([loss for loss, _ in batches], weights=[size for _, size in batches])
     assert mean == pytest.approx(heard.history[-1, "train_loss"])
-    assert unheard.history[-1]["batches"] == [{}]  # checkpoints need one to name
+    assert unheard.history[-1]["batches"] == [{"train_batch_size": 14}]  # files are named after it
 
 
 def test_callbacks_hear_of_clipped_gradients():
@@ -216,7 +216,7 @@ def test_history_tells_of_every_epoch():
     def score(projections, target, weight):
         return (projections.argmax(dim=1) == target).double().mean()
 
-    net = _net(score=score).partial_fit(_data(), _data(30, seed=1))
+    net = _net(valid_score=score).partial_fit(_data(), _data(30, seed=1))
     columns = ("epoch", "train_batch_count", "train_loss", "valid_loss", "valid_score", "dur")
     table = np.array(net.history[:, columns])
     assert table.shape == (4, 6)
@@ -293,7 +293,9 @@ def test_predictions_read_projections_as_the_model_says():
     model = AngularModel(_model().backbone, simplex(3, 8).float(), free_norm=True)
     criterion = AngularCriterion(make_angular_loss("w_softmax"))
     scoring = EpochScoring("accuracy", name="accuracy", use_caching=True)
-    score = {"score": lambda outputs, target, weight: (outputs.argmax(1) == target).double().mean()}
+    score = {
+        "valid_score": lambda outputs, target, weight: (outputs.argmax(1) == target).double().mean()
+    }
     net = _net(model, criterion, callbacks=[scoring], max_epochs=20, **score)
     net.partial_fit(_data(300), _data(100, seed=1))
     assert net.history[-1, "accuracy"] == pytest.approx(net.history[-1, "valid_score"])

@@ -45,7 +45,7 @@ class Dropout(nn.Module):
     def __init__(self, p: float = 0.5):
         super().__init__()
         self.p = check_probability("p", p)
-        self.seed = int(torch.randint(2**62, ()))
+        self.seed = int(torch.randint(2**62, (), device="cpu"))
         self._generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -141,6 +141,14 @@ class AngularMarginLoss(nn.Module):
         """Count a training step, which moves the annealing on; `forward` never does."""
         self.step += 1
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The count as a number, so that formats which know no tensors can carry a loss.
+        return {**vars(self), "_buffers": {"step": int(self.step)}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        step = torch.tensor(state["_buffers"]["step"], dtype=torch.int64)
+        super().__setstate__({**state, "_buffers": {"step": step}})
+
     def logits(self, cosines: Tensor, norm: Tensor | None = None) -> Tensor:
         """Logits without margin, for predictions.
 

@@ -1,0 +1,134 @@
+"""Parameters of parts: those of a backbone's configuration, and of callbacks by name."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+_PREFIX = "callbacks__"
+
+
+def callback_params(callbacks: Any) -> dict[str, Any]:
+    """Return callbacks and their parameters by the names under which they can be set.
+
+    Parameters
+    ----------
+    callbacks : sequence of skorch callbacks or pairs (name, callback), or None
+        A callback without a name has that of its class, as in skorch, and a number from 1 on if
+        the class comes more than once.
+
+    Returns
+    -------
+    params : dict
+        ``callbacks__name`` and ``callbacks__name__param``.
+    """
+    params = {}
+    for name, callback in _named(callbacks).items():
+        params[_PREFIX + name] = callback
+        for param, value in _params_of(callback).items():
+            params[f"{_PREFIX}{name}__{param}"] = value
+    return params
+
+
+def split_params(estimator: Any, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tell parameters of callbacks from others, and refuse those of parts that have none.
+
+    Parameters
+    ----------
+    estimator : BaseSphereEstimator
+        Whose parameters are to be set.
+    params : dict
+        By name.
+
+    Returns
+    -------
+    plain, nested : dict
+        What scikit-learn sets, and what `set_callback_params` does.
+
+    Raises
+    ------
+    ValueError
+        If there is no such part, or it has no such parameter.
+    """
+    backbone = params.get("backbone", estimator.backbone)
+    of_backbone = [name for name in params if name.startswith("backbone__")]
+    if of_backbone and not hasattr(backbone, "set_params"):
+        raise ValueError(
+            f"{of_backbone[0]} cannot be set because backbone is {backbone!r}, which has no "
+            "parameters; pass a configuration such as backbone=MLP()."
+        )
+    nested = {name: value for name, value in params.items() if name.startswith(_PREFIX)}
+    plain = {name: value for name, value in params.items() if name not in nested}
+    callbacks = _named(params.get("callbacks", estimator.callbacks))
+    # Whole callbacks that are set in the same call have the parameters that are set with them.
+    callbacks |= {name: nested[_PREFIX + name] for name in callbacks if _PREFIX + name in nested}
+    for key in nested:
+        _check(key, callbacks)
+    return plain, nested
+
+
+def set_callback_params(estimator: Any, nested: dict[str, Any]) -> None:
+    """Replace callbacks of an estimator and set their parameters.
+
+    Parameters
+    ----------
+    estimator : BaseSphereEstimator
+        Gets a new list or tuple if one of its callbacks is replaced.
+    nested : dict
+        From `split_params`.
+    """
+    whole = {key: value for key, value in nested.items() if "__" not in key[len(_PREFIX) :]}
+    if whole:
+        names = _names(estimator.callbacks)
+        estimator.callbacks = type(estimator.callbacks)(
+            (name, whole[_PREFIX + name]) if _PREFIX + name in whole else item
+            for name, item in zip(names, estimator.callbacks, strict=True)
+        )
+    callbacks = _named(estimator.callbacks)
+    for key in nested.keys() - whole.keys():
+        name, _, param = key[len(_PREFIX) :].partition("__")
+        callbacks[name].set_params(**{param: nested[key]})
+
+
+def _check(key: str, callbacks: dict[str, Any]) -> None:
+    name, _, param = key[len(_PREFIX) :].partition("__")
+    if name not in callbacks:
+        raise ValueError(
+            f"{key} cannot be set because callbacks hold no {name!r}, but {list(callbacks)}; give "
+            "a callback its name by a pair such as ('stop', EarlyStopping())."
+        )
+    known = _params_of(callbacks[name])
+    if param and param not in known:
+        raise ValueError(
+            f"{key} cannot be set because the callback {name!r} is {callbacks[name]!r}, whose "
+            f"parameters are {list(known)}."
+        )
+
+
+def _params_of(callback: Any) -> dict[str, Any]:
+    """Return the parameters of a callback, none of a class or where there is none."""
+    has_some = hasattr(callback, "get_params") and not isinstance(callback, type)
+    return callback.get_params(deep=False) if has_some else {}
+
+
+def _named(callbacks: Any) -> dict[str, Any]:
+    if not isinstance(callbacks, list | tuple):
+        return {}
+    parts = (item[1] if _is_pair(item) else item for item in callbacks)
+    return dict(zip(_names(callbacks), parts, strict=True))
+
+
+def _names(callbacks: Sequence[Any]) -> list[str]:
+    plain = [item[0] if _is_pair(item) else _class_name(item) for item in callbacks]
+    count, seen, names = Counter(plain), Counter(), []
+    for name, item in zip(plain, callbacks, strict=True):
+        seen[name] += 1
+        names.append(name if count[name] == 1 or _is_pair(item) else f"{name}_{seen[name]}")
+    return names
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, list | tuple) and len(item) == 2 and isinstance(item[0], str)
+
+
+def _class_name(callback: Any) -> str:
+    return callback.__name__ if isinstance(callback, type) else type(callback).__name__

@@ -1,0 +1,51 @@
+"""From cosines and the scale to probabilities."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
+
+
+class ProbabilityMixin:
+    """Probabilities of classes, ``softmax(scale_ * logits)``."""
+
+    scale_: float
+
+    @abstractmethod
+    def _class_logits(self, X: Any) -> NDArray[np.float64]:
+        """Return the logits of the classes alone."""
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), float64
+            ``softmax(scale_ * logits)``, where the logits are the cosines with the prototypes
+            unless the norm of the embedding counts; columns follow `classes_`.
+        """
+        logits = self._class_logits(X)
+        return softmax(self.scale_ * logits, axis=1)
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes), float64
+            Finite even where a probability is too small for a float.
+        """
+        logits = self._class_logits(X)
+        return log_softmax(self.scale_ * logits, axis=1)

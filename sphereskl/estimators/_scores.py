@@ -1,0 +1,78 @@
+"""How well classes and values are predicted, where rows may lack one of them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_consistent_length
+
+from ..preprocessing import is_known, split_targets
+from ._weights import check_weight
+
+# Squares of larger values, and sums of them, may be beyond the largest float.
+_SQUARES_OVERFLOW = 1e150
+
+
+def value_score(
+    y: NDArray[Any], predicted: NDArray[Any], weight: NDArray[np.float64] | None
+) -> float:
+    """Return R2, averaged over targets.
+
+    Parameters
+    ----------
+    y, predicted : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        True and predicted values.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of the rows.
+
+    Returns
+    -------
+    score : float
+        At most 1, also where squares of the values are beyond the largest float.
+    """
+    largest = max(np.abs(y).max(), np.abs(predicted).max())
+    if largest > _SQUARES_OVERFLOW:
+        y, predicted = y / largest, predicted / largest
+    return float(r2_score(y, predicted, sample_weight=weight))
+
+
+def joint_score(
+    label: NDArray[Any], value: NDArray[Any], y: Any, sample_weight: ArrayLike | None
+) -> float:
+    """Return the mean of the accuracy of classes and R2 of values.
+
+    Parameters
+    ----------
+    label, value : ndarray of shape (n_samples,)
+        What was predicted.
+    y : DataFrame with 2 columns, array-like of shape (n_samples, 2) or pair of array-like
+        True classes and values. Missing ones are not counted.
+    sample_weight : array-like of shape (n_samples,) or None
+        Weights of the rows.
+
+    Returns
+    -------
+    score : float
+        One of the two where `y` holds nothing of the other.
+
+    Raises
+    ------
+    ValueError
+        If `y` holds neither.
+    """
+    true_label, true_value = split_targets(y)
+    check_consistent_length(label, true_label, true_value)
+    weight = check_weight(sample_weight, label)
+    known = is_known(true_label) & (weight > 0)
+    measured = ~np.isnan(true_value) & (weight > 0)
+    scores = []
+    if known.any():
+        hits = label[known] == true_label[known]
+        scores.append(np.average(hits, weights=weight[known]))
+    if measured.any():
+        truth, found = true_value[measured], value[measured]
+        scores.append(value_score(truth, found, weight[measured]))
+    if not scores:
+        raise ValueError("y holds neither a class nor a value in any row of positive weight.")
+    return float(np.mean(scores))

@@ -1,0 +1,70 @@
+"""Row weights: what users hand over, and rows that count."""
+
+import textwrap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..preprocessing import as_array
+
+
+def check_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
+    """Validate row weights; ``None`` stands for ones.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or None
+        Weights.
+    X : array-like of shape (n_samples, ...)
+        Their rows, or whatever has as many.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_samples,), float64
+        At most 1, not all zero.
+    """
+    if isinstance(sample_weight, Tensor):
+        sample_weight = as_array("sample_weight", sample_weight)
+    given = np.asarray(1.0 if sample_weight is None else sample_weight)
+    try:
+        if given.dtype.kind in "cmM" or np.ma.is_masked(sample_weight):
+            raise ValueError("complex numbers, dates and masked values are no weights")
+        with np.errstate(over="ignore"):
+            weight = given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            "sample_weight must hold a number for every row, got "
+            f"{textwrap.shorten(repr(sample_weight), 70, placeholder=' ...')}."
+        ) from error
+    if weight.ndim == 0:
+        weight = np.full(len(X), float(weight))
+    if weight.shape != (len(X),):
+        raise ValueError(
+            f"sample_weight must have shape {(len(X),)}, one number for every row of X, got "
+            f"shape {weight.shape}."
+        )
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        odd = weight[~np.isfinite(weight) | (weight < 0)][0]
+        raise ValueError(
+            f"sample_weight must hold finite numbers of at least 0, got {odd}: NaN, infinity and "
+            "negative values say nothing about a row."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every row; one must be positive.")
+    return scaled(weight)
+
+
+def counted(X: Any, y: Any, weight: NDArray[Any]) -> tuple[Any, Any, NDArray[Any]]:
+    """Return the rows of positive weight; `y` may be a pair."""
+    kept = weight > 0
+    if kept.all():
+        return X, y, weight
+    y = tuple(part[kept] for part in y) if isinstance(y, tuple) else y[kept]
+    return X[kept], y, weight[kept]
+
+
+def scaled(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights of at most 1, divided by a power of two: exactly, so that sums are finite."""
+    return np.ldexp(weight, -np.frexp(weight.max())[1]) if len(weight) else weight

@@ -1,0 +1,131 @@
+"""Callbacks of the user's beside ours: what is refused, and what an error of theirs means."""
+
+import re
+from inspect import isclass
+from typing import Any
+
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochTimer,
+    InputShapeSetter,
+    LRScheduler,
+    TrainEndCheckpoint,
+)
+from skorch.exceptions import SkorchException
+from skorch.utils import noop
+
+from ._progress import ProgressBar
+
+
+class QuietStopping(EarlyStopping):
+    """Stop after epochs without a smaller loss, say nothing, and go back to the best epoch.
+
+    Parameters
+    ----------
+    monitor : {"train_loss", "valid_loss"}
+        The loss.
+    patience : int
+        Epochs to wait.
+
+    Notes
+    -----
+    There is no threshold below which a smaller loss does not count. That of skorch is a share of
+    the loss, and losses may be negative, where it lets larger ones pass for smaller.
+    """
+
+    def __init__(self, monitor: str, patience: int):
+        super().__init__(monitor, patience=patience, threshold=0.0, sink=noop, load_best=True)
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        # Training may have been stopped before its first epoch, with a history of earlier fits.
+        if hasattr(self, "best_epoch_"):
+            super().on_train_end(net, **kwargs)
+
+
+# Callbacks that do not look at the data.
+OURS = (EpochTimer, ProgressBar, QuietStopping)
+
+
+def check_callbacks(callbacks: Any, schedule: str) -> None:
+    """Refuse callbacks that could not do what they say.
+
+    Parameters
+    ----------
+    callbacks : sequence of skorch callbacks or pairs (name, callback)
+        As the user passed them.
+    schedule : str
+        Learning rate over the course of the training.
+
+    Raises
+    ------
+    ValueError
+        If one is no callback, moves a learning rate that moves already, or asks for another
+        network.
+    """
+    for item in callbacks:
+        callback = item[1] if isinstance(item, list | tuple) and len(item) == 2 else item
+        kind = callback if isclass(callback) else type(callback)
+        if callback is not None and not issubclass(kind, Callback):
+            raise ValueError(
+                f"callbacks must be skorch callbacks or pairs (name, callback), got {item!r}."
+            )
+        if issubclass(kind, LRScheduler) and schedule != "constant":
+            raise ValueError(
+                f"callbacks hold an {kind.__name__}, but lr_schedule is {schedule!r}, and the two "
+                "would multiply; set lr_schedule='constant'."
+            )
+        if issubclass(kind, InputShapeSetter):
+            raise ValueError(
+                f"callbacks hold an {kind.__name__}, but the network is built for the columns of X "
+                "before training begins; leave it out."
+            )
+
+
+def explained(
+    name: str, callback: Callback, error: Exception, epoch: dict[str, Any]
+) -> ValueError | None:
+    """Say what a callback missed in the history.
+
+    Parameters
+    ----------
+    name : str
+        Of the callback.
+    callback : Callback
+        That raised an error.
+    error : Exception
+        The error.
+    epoch : dict
+        What the history records of the epoch.
+
+    Returns
+    -------
+    error : ValueError or None
+        ``None`` if it missed nothing there.
+    """
+    if not isinstance(error, KeyError | SkorchException | ValueError):
+        return None
+    missed = getattr(callback, "monitor", None)
+    if not isinstance(missed, str) or missed in epoch:
+        missed = _key(error, callback)
+    if missed is None:
+        return None
+    recorded = ", ".join(sorted(key for key in epoch if key != "batches"))
+    return ValueError(
+        f"The callback {name} asks for {missed!r}, but history_ holds only {recorded}; pass X_val "
+        "or early_stopping=True for what begins with valid_, put the callback that records it "
+        "first, or ask for one of these."
+    )
+
+
+def _key(error: Exception, callback: Callback) -> str | None:
+    """Return the key of the history that an error is about, None if it is about another thing."""
+    if not isinstance(error, KeyError):
+        return None
+    text = str(error.args[0])
+    asked = re.fullmatch(r"Key '?(.*?)'? was not found in history\.", text)
+    if asked:
+        return asked[1]
+    # File names of checkpoints are filled in from the history.
+    return text if isinstance(callback, Checkpoint | TrainEndCheckpoint) else None

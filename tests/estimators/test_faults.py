@@ -1,0 +1,213 @@
+"""Whatever goes wrong during a fit, nothing is lost: the estimator is what it was, or says so."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import warnings
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+
+import sphereskl
+from sphereskl import (
+    MLP,
+    HypersphericalMultiTask,
+    HypersphericalOrdinalClassifier,
+    HypersphericalPrototypeClassifier,
+    HypersphericalRegressor,
+    SphereNetClassifier,
+)
+
+ROOT = str(Path(sphereskl.__file__).parent)
+X, LABELS = load_iris(return_X_y=True)
+# Other rows: another width, other labels, other values.
+OTHER_X = np.random.RandomState(1).randn(200, 3)
+OTHER_LABELS = np.array(list("pqrs"))[np.arange(200) % 4]
+
+CASES = {
+    HypersphericalPrototypeClassifier: (LABELS, OTHER_LABELS),
+    HypersphericalOrdinalClassifier: (LABELS, OTHER_LABELS),
+    HypersphericalRegressor: (X[:, 0], 1e6 * OTHER_X[:, 0]),
+    HypersphericalMultiTask: ((LABELS, X[:, 0]), (OTHER_LABELS, 1e6 * OTHER_X[:, 0])),
+    SphereNetClassifier: (LABELS, OTHER_LABELS),
+}
+
+
+class Fault:
+    """A profiler that raises an error at the n-th call of a function of the package."""
+
+    def __init__(self, error=None, at=0):
+        self.error, self.at, self.n_calls = error, at, 0
+
+    def __call__(self, frame, event, arg):
+        if event == "call" and frame.f_code.co_filename.startswith(ROOT):
+            self.n_calls += 1
+            if self.n_calls == self.at:
+                sys.setprofile(None)
+                raise self.error
+
+
+def _run(fault, call):
+    sys.setprofile(fault)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+
+
+def _fitted(cls, y):
+    backbone = "auto" if cls is SphereNetClassifier else MLP((8,), n_members=2)
+    return cls(backbone=backbone, max_epochs=2, random_state=0).fit(X, y)
+
+
+@pytest.mark.parametrize("place", np.linspace(0.01, 0.99, 12).round(2))
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("cls", CASES, ids=lambda cls: cls.__name__)
+@pytest.mark.filterwarnings("ignore:y holds labels that are no numbers")
+def test_an_error_at_any_place_of_a_fit(cls, error, place):
+    y, other_y = CASES[cls]
+    model = _fitted(cls, y)
+    embedded, predicted = model.transform(X), model.predict(X)
+    counter = Fault()
+    _run(counter, lambda: clone(model).fit(OTHER_X, other_y))
+    fault = Fault(error(), at=int(place * counter.n_calls))
+    with pytest.raises(error):
+        _run(fault, lambda: model.fit(OTHER_X, other_y))
+    if model.n_features_in_ == 4:
+        np.testing.assert_array_equal(model.transform(X), embedded)
+        np.testing.assert_array_equal(model.predict(X), predicted)
+    else:
+        # Ctrl-C while the network trained: the best model so far, complete.
+        assert error is KeyboardInterrupt
+        assert model.transform(OTHER_X).shape == (200, model.embedding_dim_)
+        assert np.isfinite(model.transform(OTHER_X)).all()
+        assert len(np.array(model.predict(OTHER_X), dtype=object).T) in (2, 200)
+
+
+class Deadly:
+    """A network that takes its process with it, but not the main one."""
+
+    def __init__(self, main):
+        self.main = main
+
+    def __call__(self, input_shape):
+        if os.getpid() != self.main:
+            os._exit(1)
+        return MLP((8,), n_members=1).build(input_shape, 8)
+
+
+def test_a_worker_that_dies_ends_a_search_with_an_error():
+    model = HypersphericalPrototypeClassifier(backbone=Deadly(os.getpid()), max_epochs=1)
+    search = GridSearchCV(model, {"lr": [1e-2, 1e-3]}, n_jobs=2, cv=2)
+    with pytest.raises(TerminatedWorkerError):
+        search.fit(X, LABELS)
+    assert not hasattr(search, "best_score_")
+    # The next search has workers again.
+    found = search.set_params(estimator__backbone=MLP((8,))).fit(X, LABELS)
+    assert 0 <= found.best_score_ <= 1
+
+
+def _in_a_process(code, **environment):
+    """Run code in a fresh process; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_memory_that_runs_out_leaves_the_model():
+    found = _in_a_process(
+        """
+        import resource
+        import numpy as np
+        from sphereskl import MLP, HypersphericalPrototypeClassifier
+        X = np.random.RandomState(0).randn(200, 4)
+        y = np.arange(200) % 3
+        model = HypersphericalPrototypeClassifier(max_epochs=1, random_state=0).fit(X, y)
+        before = model.predict_proba(X)
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, resource.RLIM_INFINITY))
+        # A layer of 4 GB.
+        model.set_params(backbone=MLP((32000, 32000), n_members=1))
+        try:
+            model.fit(X, y)
+        except (MemoryError, RuntimeError) as error:
+            print(type(error).__name__)
+        print(np.array_equal(model.predict_proba(X), before))
+        """
+    )
+    assert found in (["RuntimeError", "True"], ["MemoryError", "True"])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_of_a_process_with_threads_predicts_and_fits():
+    found = _in_a_process(
+        """
+        import os, warnings
+        import numpy as np, torch
+        from sphereskl import HypersphericalPrototypeClassifier
+        torch.set_num_threads(2)
+        X = np.random.RandomState(0).randn(20000, 4)
+        y = (X[:, 0] > 0).astype(int)
+        few = X[:500], y[:500]
+        model = HypersphericalPrototypeClassifier(max_epochs=1, random_state=0).fit(*few)
+        torch.ones(10**6).exp()  # on two threads
+        before = model.predict_proba(X)
+        warnings.simplefilter("ignore")
+        child = os.fork()
+        if not child:
+            same = np.array_equal(model.predict_proba(X), before)
+            again = model.fit(*few).predict_proba(X)
+            os._exit(0 if same and np.array_equal(again, before) else 1)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """
+    )
+    assert found == ["0"]
+
+
+def test_nothing_is_written_to_a_home(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o500)
+    code = """
+        import numpy as np
+        from sphereskl import HypersphericalPrototypeClassifier
+        X = np.random.RandomState(0).randn(200, 4)
+        model = HypersphericalPrototypeClassifier(max_epochs=1, random_state=0)
+        print(model.fit(X, np.arange(200) % 3).predict(X).shape)
+        """
+    places = {"HOME": str(home), "XDG_CACHE_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
+    assert _in_a_process(code, **places) == ["(200,)"]
+    assert list(home.iterdir()) == []
+
+
+def test_a_failed_fit_warns_of_nothing_later():
+    model = _fitted(HypersphericalPrototypeClassifier, LABELS)
+    with pytest.raises(ValueError, match="y_val"):
+        model.fit(OTHER_X, OTHER_LABELS, X_val=OTHER_X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(X)
+
+
+@pytest.mark.parametrize("place", np.linspace(0.02, 0.98, 16).round(2))
+def test_ctrl_c_at_any_place_of_a_warm_start(place):
+    model = _fitted(HypersphericalPrototypeClassifier, LABELS).set_params(warm_start=True)
+    counter = Fault()
+    _run(counter, lambda: deepcopy(model).fit(X, LABELS))
+    with pytest.raises(KeyboardInterrupt):
+        _run(Fault(KeyboardInterrupt(), int(place * counter.n_calls)), lambda: model.fit(X, LABELS))
+    assert np.isfinite(model.transform(X)).all()
+    assert model.n_iter_ in (2, 3, 4)
+    assert model.fit(X, LABELS).n_iter_ > 2
