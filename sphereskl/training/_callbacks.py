@@ -40,7 +40,7 @@ class QuietStopping(EarlyStopping):
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         # Training may have been stopped before its first epoch, with a history of earlier fits.
-        if hasattr(self, "best_epoch_"):
+        if net.history and hasattr(self, "best_epoch_"):
             super().on_train_end(net, **kwargs)
 
 

@@ -14,7 +14,7 @@ from verdict import judge
 # What is said in the words of numpy and torch: numbers of which some are near the largest, a loss
 # that is made for other models, memory that nobody has, and an array that holds itself.
 FOREIGN_WORDS = re.compile(
-    r"warned: (RuntimeWarning: (overflow|invalid value|All-NaN)|UserWarning: Casting complex)|"
+    r"warned: (RuntimeWarning: (overflow|invalid value)|UserWarning: Casting complex)|"
     r"refused without naming what is wrong: \w+: (math domain error|.* takes .* argument)|"
     r"raised (RecursionError|RuntimeError: (Boolean value|.*can't allocate memory))"
 )

@@ -204,8 +204,8 @@ def test_a_failed_fit_warns_of_nothing_later():
 @pytest.mark.parametrize("place", np.linspace(0.02, 0.98, 16).round(2))
 def test_ctrl_c_at_any_place_of_a_warm_start(place):
     model = _fitted(HypersphericalPrototypeClassifier, LABELS).set_params(warm_start=True)
-    counter = Fault()
-    _run(counter, lambda: deepcopy(model).fit(X, LABELS))
+    counter, again = Fault(), deepcopy(model)
+    _run(counter, lambda: again.fit(X, LABELS))
     with pytest.raises(KeyboardInterrupt):
         _run(Fault(KeyboardInterrupt(), int(place * counter.n_calls)), lambda: model.fit(X, LABELS))
     assert np.isfinite(model.transform(X)).all()
