@@ -38,7 +38,7 @@ ROOT = str(Path(sphereskl.__file__).parent)
 X, LABELS = load_iris(return_X_y=True)
 OTHER_X = np.random.RandomState(1).randn(200, 3)
 OTHER_LABELS = np.array(list("pqrs"))[np.arange(200) % 4]
-ERRORS = (KeyboardInterrupt, MemoryError, RuntimeError)
+ERRORS = (KeyboardInterrupt, MemoryError, OSError)
 ESTIMATORS = {
     HypersphericalPrototypeClassifier: (LABELS, OTHER_LABELS),
     HypersphericalOrdinalClassifier: (LABELS, OTHER_LABELS),

@@ -97,7 +97,7 @@ class Labels:
 
 def _check_discrete(y: np.ndarray) -> None:
     """Refuse values of a measurement; scikit-learn finds out by a cast that may overflow."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         check_classification_targets(y)
 
 
