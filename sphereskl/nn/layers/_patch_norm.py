@@ -1,5 +1,6 @@
 """Lengths of the patches that a convolution sees: one channel sum and one box filter."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -36,9 +37,10 @@ def box_sum(squares: Tensor, window: Window) -> Tensor:
     if window.kernel_size == (1, 1) and window.padding == (0, 0):
         return squares[:, :, :: window.stride[0], :: window.stride[1]]
     if _can_pool(window):
-        # A mean over the window that is divided by 1, not by its size: several times as fast as
-        # the convolution with ones below, of which torch makes a general one.
-        return F.avg_pool2d(squares, *window[:3], divisor_override=1)
+        # A mean over the window times its size: several times as fast as the convolution with
+        # ones below, of which torch makes a general one. Not a mean that is divided by 1:
+        # exporters to ONNX leave `divisor_override` out, and norms would come out too small.
+        return F.avg_pool2d(squares, *window[:3]) * math.prod(window.kernel_size)
     sums = F.conv2d(squares, _ones(squares, window), None, *window[1:])
     # Algorithms by transform may leave a sum of squares slightly below zero.
     return sums.clamp_min(0)

@@ -467,3 +467,15 @@ def test_stride_two_of_the_authors_pads_at_the_far_side_alone():
     second.load_state_dict(every.state_dict())
     x = _images(2, 3, 8, 8)
     torch.testing.assert_close(second(F.pad(x, (0, 1, 0, 1))), every(x)[..., 1::2, 1::2])
+
+
+@pytest.mark.parametrize(
+    "layer", [SphereConv2d(3, 4, 3, padding=1), SphereConv2d(3, 4, 2, stride=2)]
+)
+def test_exported_graphs_hold_nothing_that_exporters_leave_out(layer):
+    x = torch.randn(2, 3, 8, 8)
+    graph = torch.export.export(layer.eval(), (x,)).module()
+    pools = [node for node in graph.graph.nodes if "avg_pool2d" in str(node.target)]
+    # Of the divisor of a pooling the converters to ONNX take no notice.
+    assert [len(node.args) <= 4 and not node.kwargs for node in pools] == [True]
+    torch.testing.assert_close(graph(x), layer(x))
