@@ -1,6 +1,5 @@
 """What classifiers on the sphere share: labels in, labels and probabilities out."""
 
-from abc import abstractmethod
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -12,7 +11,7 @@ from sklearn.base import ClassifierMixin
 from torch import Tensor
 
 from ..preprocessing import Labels, plain_labels
-from ..training import TensorData
+from ..training import TensorData, expected_scale
 from ._base import BaseSphereEstimator, Real, StrOptions
 from ._calibration import calibrated_scale
 from ._probabilities import ProbabilityMixin
@@ -37,10 +36,6 @@ class BaseSphereClassifier(ProbabilityMixin, ClassifierMixin, BaseSphereEstimato
     def n_classes_(self) -> int:
         """Number of classes."""
         return len(self.classes_)
-
-    @abstractmethod
-    def _expected_scale(self) -> float:
-        """Return the scale of probabilities to expect before seeing rows."""
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the logits of the classes, without margin and `scale_`.
@@ -128,7 +123,7 @@ class BaseSphereClassifier(ProbabilityMixin, ClassifierMixin, BaseSphereEstimato
         return np.array([given.get(label, 1.0) for label in labels], dtype=np.float64)
 
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:
-        expected = self._expected_scale()
+        expected = expected_scale(self.module_, self.net_.criterion_)
         self.scale_ = calibrated_scale(self, data, expected=expected, n_distinct=n_distinct)
 
     @staticmethod

@@ -337,6 +337,3 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
                 "mistake cheaper than the truth."
             )
         return torch.softmax(-torch.from_numpy(cost), dim=1)
-
-    def _expected_scale(self) -> float:
-        return self.module_.scale.item()

@@ -49,12 +49,16 @@ def split_params(estimator: Any, params: dict[str, Any]) -> tuple[dict[str, Any]
     ValueError
         If there is no such part, or it has no such parameter.
     """
-    backbone = params.get("backbone", estimator.backbone)
-    of_backbone = [name for name in params if name.startswith("backbone__")]
-    if of_backbone and not hasattr(backbone, "set_params"):
+    owns = estimator.get_params(deep=False)
+    for name in params:
+        head, delimiter, _ = name.partition("__")
+        part = params.get(head, owns.get(head))
+        if not delimiter or head not in owns or head == "callbacks" or hasattr(part, "set_params"):
+            continue
+        way_out = "a configuration such as backbone=MLP()" if head == "backbone" else "a whole one"
         raise ValueError(
-            f"{of_backbone[0]} cannot be set because backbone is {backbone!r}, which has no "
-            "parameters; pass a configuration such as backbone=MLP()."
+            f"{name} cannot be set because {head} is {part!r}, which has no parameters; pass "
+            f"{way_out}."
         )
     nested = {name: value for name, value in params.items() if name.startswith(_PREFIX)}
     plain = {name: value for name, value in params.items() if name not in nested}

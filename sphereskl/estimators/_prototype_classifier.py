@@ -328,14 +328,6 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
             **({"label_smoothing": self.label_smoothing} if smoothed else {}),
         )
 
-    def _expected_scale(self) -> float:
-        if self.loss == "logits":
-            return 1.0
-        trained = self.loss == "cross_entropy"
-        return (
-            self.module_.log_scale.exp().item() if trained else separating_scale(len(self.classes_))
-        )
-
     def _is(self, parameter: str, value: str) -> bool:
         """Compare a parameter that may be an array with a string."""
         given = getattr(self, parameter)

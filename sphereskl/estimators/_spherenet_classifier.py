@@ -349,10 +349,3 @@ class SphereNetClassifier(BaseSphereClassifier):
     def _make_criterion(self) -> Criterion | AngularCriterion:
         loss = resolve_loss(self.loss, self.margin, self._given_operator())
         return Criterion(cross_entropy) if loss is None else AngularCriterion(loss)
-
-    def _expected_scale(self) -> float:
-        criterion = self.net_.criterion_
-        if not isinstance(criterion, AngularCriterion) or criterion.loss.scale == "norm":
-            return 1.0
-        # Every operator is 1 at an angle of 0: what is left of the logit there is the scale.
-        return criterion.loss.logits(torch.ones(1, self.n_classes_)).max().item()

@@ -30,7 +30,7 @@ from sphereskl import (
     HypersphericalRegressor,
     SphereNetClassifier,
 )
-from sphereskl.nn import ANGULAR_LOSSES, LOSSES, SphereMLP
+from sphereskl.nn import ANGULAR_LOSSES, LOSSES, SphereMLP, separating_scale
 
 X, VALUE = load_diabetes(return_X_y=True)
 NUMBER = np.digitize(VALUE, [100, 200])
@@ -299,11 +299,20 @@ BACKBONES = {HypersphericalPrototypeClassifier: MLP, SphereNetClassifier: Sphere
         *((SphereNetClassifier, loss) for loss in ["softmax", *ANGULAR_LOSSES]),
     ],
 )
-def test_the_expected_scale_of_the_net_is_the_estimators(cls, loss):
+def test_the_scale_before_any_row_is_that_of_the_loss(cls, loss):
     backbone = BACKBONES[cls]((8,))
     model = cls(loss=loss, backbone=backbone, **{**QUICK, "max_epochs": 1}).fit(X[:60], STAGE[:60])
     model.net_.scale = None
-    assert model.net_._scale() == pytest.approx(model._expected_scale())
+    if cls is HypersphericalPrototypeClassifier:
+        trained = {"cross_entropy": model.module_.log_scale.exp().item(), "logits": 1.0}
+        name = loss if isinstance(loss, str) else "a callable"
+        expected = trained.get(name, separating_scale(3))
+    else:
+        angular = getattr(model.net_.criterion_, "loss", None)
+        has_scale = hasattr(angular, "scale") and angular.scale != "norm"
+        # At an angle of 0 every operator is 1.
+        expected = angular.logits(torch.ones(1, 3)).max().item() if has_scale else 1.0
+    assert model.net_._scale() == pytest.approx(expected)
 
 
 # Names.

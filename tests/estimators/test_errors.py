@@ -191,3 +191,10 @@ def test_warm_start_refuses_other_classes(iris, quick):
         ValueError, match=r"\[0, 1\], .* \[0, 1, 2\]; call fit with warm_start=False"
     ):
         clf.fit(X[:100], y[:100])
+
+
+@pytest.mark.parametrize("name", ["loss__margin", "prototypes__method", "optimizer__lr"])
+def test_parts_without_parameters_are_named(name, quick):
+    head = name.partition("__")[0]
+    with pytest.raises(ValueError, match=rf"{name} cannot be set because {head} is '"):
+        quick(optimizer="sgd").set_params(**{name: 3})

@@ -116,7 +116,10 @@ def test_the_scale_is_that_of_unseen_rows_made_fit_for_the_mean(seen):
         single = model.module_.logits(valid.X, valid.fold)
         mean = model.module_.logits(valid.X)
     expected = fit_scale(
-        single, valid.target, expected=model._expected_scale(), n_distinct=len(np.unique(X, axis=0))
+        single,
+        valid.target,
+        expected=model.module_.scale.item(),
+        n_distinct=len(np.unique(X, axis=0)),
     )
     gain = averaging_gain(single, mean, 4)
     assert gain > 1
