@@ -6,68 +6,15 @@ import sys
 import textwrap
 import warnings
 from copy import deepcopy
-from pathlib import Path
 
 import numpy as np
 import pytest
+from faults import ESTIMATORS, LABELS, OTHER_LABELS, OTHER_X, Fault, X
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 
-import sphereskl
-from sphereskl import (
-    MLP,
-    HypersphericalMultiTask,
-    HypersphericalOrdinalClassifier,
-    HypersphericalPrototypeClassifier,
-    HypersphericalRegressor,
-    SphereNetClassifier,
-)
-
-ROOT = str(Path(sphereskl.__file__).parent)
-X, LABELS = load_iris(return_X_y=True)
-# Other rows: another width, other labels, other values.
-OTHER_X = np.random.RandomState(1).randn(200, 3)
-OTHER_LABELS = np.array(list("pqrs"))[np.arange(200) % 4]
-
-CASES = {
-    HypersphericalPrototypeClassifier: (LABELS, OTHER_LABELS),
-    HypersphericalOrdinalClassifier: (LABELS, OTHER_LABELS),
-    HypersphericalRegressor: (X[:, 0], 1e6 * OTHER_X[:, 0]),
-    HypersphericalMultiTask: ((LABELS, X[:, 0]), (OTHER_LABELS, 1e6 * OTHER_X[:, 0])),
-    SphereNetClassifier: (LABELS, OTHER_LABELS),
-}
-
-
-class Fault:
-    """A profiler that raises an error at the n-th call of a function of the package."""
-
-    def __init__(self, error=None, at=0):
-        self.error, self.at, self.n_calls = error, at, 0
-
-    def __call__(self, frame, event, arg):
-        if event == "call" and frame.f_code.co_filename.startswith(ROOT):
-            self.n_calls += 1
-            if self.n_calls == self.at:
-                sys.setprofile(None)
-                raise self.error
-
-
-def _run(fault, call):
-    sys.setprofile(fault)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-
-
-def _raised(fault, call):
-    """Return the fault's error if a call raised it, None if it ended well."""
-    try:
-        _run(fault, call)
-    except type(fault.error) as error:
-        return error
+from sphereskl import MLP, HypersphericalPrototypeClassifier, SphereNetClassifier
 
 
 def _fitted(cls, y):
@@ -77,18 +24,18 @@ def _fitted(cls, y):
 
 @pytest.mark.parametrize("place", np.linspace(0.01, 0.99, 8).round(2))
 @pytest.mark.parametrize("error", [MemoryError, OSError, KeyboardInterrupt])
-@pytest.mark.parametrize("cls", CASES, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
 @pytest.mark.filterwarnings("ignore:y holds labels that are no numbers")
 def test_an_error_at_any_place_of_a_fit(cls, error, place):
-    y, other_y = CASES[cls]
+    y, other_y = ESTIMATORS[cls]
     model = _fitted(cls, y)
     embedded, predicted = model.transform(X), model.predict(X)
     counter = Fault()
-    _run(counter, lambda: clone(model).fit(OTHER_X, other_y))
+    assert counter.during(lambda: clone(model).fit(OTHER_X, other_y)) is None
     fault = Fault(error(), at=int(place * counter.n_calls))
-    raised = _raised(fault, lambda: model.fit(OTHER_X, other_y))
-    # The one at the end of training asks callbacks to stop, and there is nothing left to stop.
-    assert raised is not None or error is KeyboardInterrupt
+    raised = fault.during(lambda: model.fit(OTHER_X, other_y))
+    # Ctrl-C at the end of training asks callbacks to stop, and there is nothing left to stop.
+    assert type(raised) is error or (raised is None and error is KeyboardInterrupt)
     if model.n_features_in_ == 4:
         np.testing.assert_array_equal(model.transform(X), embedded)
         np.testing.assert_array_equal(model.predict(X), predicted)
@@ -214,8 +161,9 @@ def test_a_failed_fit_warns_of_nothing_later():
 def test_ctrl_c_at_any_place_of_a_warm_start(place):
     model = _fitted(HypersphericalPrototypeClassifier, LABELS).set_params(warm_start=True)
     counter, again = Fault(), deepcopy(model)
-    _run(counter, lambda: again.fit(X, LABELS))
-    _raised(Fault(KeyboardInterrupt(), int(place * counter.n_calls)), lambda: model.fit(X, LABELS))
+    assert counter.during(lambda: again.fit(X, LABELS)) is None
+    fault = Fault(KeyboardInterrupt(), int(place * counter.n_calls))
+    assert type(fault.during(lambda: model.fit(X, LABELS))) in (KeyboardInterrupt, type(None))
     assert np.isfinite(model.transform(X)).all()
     assert model.n_iter_ in (2, 3, 4)
     assert model.fit(X, LABELS).n_iter_ > 2
