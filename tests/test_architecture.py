@@ -17,19 +17,20 @@ FILES = sorted(ROOT.rglob("*.py"))
 # What each layer may import of the others.
 BELOW = {
     "geometry": set(),
+    "metrics": set(),
     "nn": {"geometry"},
     "testing": {"geometry", "nn"},
     "training": {"geometry", "nn"},
     "preprocessing": {"geometry", "nn"},
     "estimators": {"geometry", "nn", "training", "preprocessing"},
-    "display": {"geometry", "nn", "training", "preprocessing", "estimators"},
+    "display": {"geometry", "metrics", "nn", "training", "preprocessing", "estimators"},
 }
 
 # The rooms of a layer, lowest first. Those of one row know nothing of each other; a name with
 # an underscore is a module of the layer's ground.
 ROOMS = {
     "geometry": [
-        {"_sphere", "_threads", "_bounds", "_lbfgs"},
+        {"_sphere", "_threads", "_bounds", "_lbfgs", "_von_mises_fisher"},
         {"_separation"},
         {"codes"},
         {"search"},
@@ -46,6 +47,7 @@ FOREIGN = {
     "geometry/codes": {"numpy", "torch"},
     "geometry/meaning": {"numpy", "scipy", "torch"},
     "geometry/search": {"numpy", "scipy", "torch", "tqdm"},
+    "metrics": {"numpy", "scipy", "sklearn"},
     "nn": {"torch"},
     "nn/layers": {"torch"},
     "nn/losses": {"torch"},
@@ -55,7 +57,7 @@ FOREIGN = {
     "training": {"numpy", "skorch", "torch", "tqdm"},
     "preprocessing": {"narwhals", "numpy", "pandas", "polars", "sklearn", "torch"},
     "estimators": {"numpy", "safetensors", "scipy", "sklearn", "torch"},
-    "display": {"matplotlib", "numpy", "scipy", "sklearn"},
+    "display": {"matplotlib", "numpy", "pandas", "plotly", "scipy", "sklearn"},
 }
 
 
@@ -178,9 +180,9 @@ def test_every_room_has_its_list():
 
 @pytest.mark.parametrize("path", LAYERED, ids=_id)
 def test_optional_packages_are_imported_where_they_are_used(path):
-    # Matplotlib is an extra: importing the package must not need it.
+    # Matplotlib and plotly are extras: importing the package must not need them.
     top_level = {module.split(".")[0] for _, module, _ in _imports(path, top_level=True)}
-    assert not top_level & {"matplotlib", "pandas", "polars", "rich"}
+    assert not top_level & {"matplotlib", "pandas", "plotly", "polars", "rich"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=_id)

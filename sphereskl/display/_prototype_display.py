@@ -5,7 +5,17 @@ from typing import Any
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
-from sklearn.utils.validation import check_is_fitted
+
+from ._drawing import axes_for, group_colors, thin
+from ._reading import last_step
+from ._sphere import (
+    draw_ball,
+    draw_circle,
+    outward,
+    principal_directions,
+    unit_rows,
+    view_direction,
+)
 
 # More labels than this are not legible.
 _MOST_LABELS = 40
@@ -80,20 +90,14 @@ class PrototypeDisplay:
         display : PrototypeDisplay
             With the drawing in its attributes.
         """
-        rows = np.asarray(prototypes, dtype=np.float64)
-        if rows.ndim != 2 or rows.shape[1] < 2:
-            raise ValueError(
-                "prototypes must have shape (n_prototypes, embedding_dim) with at least 2 "
-                f"columns, got {rows.shape}."
-            )
+        rows = unit_rows("prototypes", prototypes)
         labels = np.arange(len(rows)) if labels is None else np.asarray(labels)
         if len(labels) != len(rows):
             raise ValueError(
                 f"labels must name every prototype, got {len(labels)} labels for {len(rows)} "
                 "prototypes."
             )
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return cls(rows / norms, labels=labels).plot(kind=kind, ax=ax)
+        return cls(rows, labels=labels).plot(kind=kind, ax=ax)
 
     @classmethod
     def from_estimator(cls, estimator, *, kind="matrix", ax=None):
@@ -113,9 +117,8 @@ class PrototypeDisplay:
         display : PrototypeDisplay
             With the drawing in its attributes.
         """
-        check_is_fitted(estimator)
-        final = estimator[-1] if hasattr(estimator, "steps") else estimator
-        return cls.from_prototypes(final.prototypes_, labels=estimator.classes_, kind=kind, ax=ax)
+        last = last_step(estimator, "classes_", "prototypes_", instead="a classifier")
+        return cls.from_prototypes(last.prototypes_, labels=last.classes_, kind=kind, ax=ax)
 
     def plot(self, *, kind="matrix", ax=None):
         """Draw the prototypes.
@@ -138,13 +141,7 @@ class PrototypeDisplay:
         if kind not in ("matrix", "sphere"):
             raise ValueError(f"kind must be 'matrix' or 'sphere', got {kind!r}.")
         solid = kind == "sphere" and self.prototypes.shape[1] > 2
-        self.ax_ = _new_axes(solid) if ax is None else ax
-        if solid and not hasattr(self.ax_, "get_zlim"):
-            raise ValueError(
-                "ax must be three-dimensional to hold a sphere, got a plain Axes; make it with "
-                "plt.subplots(subplot_kw={'projection': '3d'})."
-            )
-        self.figure_ = self.ax_.figure
+        self.ax_, self.figure_ = axes_for(self, ax, solid=solid)
         if kind == "matrix":
             self._plot_matrix()
         elif solid:
@@ -162,7 +159,7 @@ class PrototypeDisplay:
         bar.set_label("cosine")
         bar.outline.set_visible(False)
         n = len(labels)
-        ticks = np.arange(0, n, -(-n // _MOST_LABELS))
+        ticks = thin(n, _MOST_LABELS)
         size = float(np.clip(240 / len(ticks), 6, 10))
         names = [str(label) for label in labels[ticks]]
         turned = max(map(len, names)) > 2 or len(names) > 20
@@ -186,34 +183,33 @@ class PrototypeDisplay:
         ax: Any = self.ax_
         points = self.prototypes
         self.order_ = np.arange(len(points))
-        turn = np.linspace(0, 2 * np.pi, 361)
-        ax.plot(np.cos(turn), np.sin(turn), color="0.75", lw=1, zorder=0)
-        colors = _colors(points)
+        draw_circle(ax)
+        colors = group_colors(len(points))
         ax.quiver(
             *np.zeros((2, len(points))), *points.T, color=colors, angles="xy", scale_units="xy",
             scale=1, width=0.006, alpha=0.8,
         )  # fmt: skip
         self.points_ = ax.scatter(*points.T, c=colors, s=30, zorder=3)
         self.texts_ = [
-            ax.text(*(1.08 * point), str(label), **_outward(point), fontsize=9)
+            ax.text(*(1.08 * point), str(label), **outward(point), fontsize=9)
             for point, label in zip(points, self.labels, strict=True)
         ]
-        ax.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal", title=self._caption())
-        ax.set_axis_off()
+        ax.set_title(self._caption())
 
     def _plot_ball(self):
+        from matplotlib.colors import to_rgba_array
+
         ax: Any = self.ax_
-        points = _principal(self.prototypes)
+        points = self.prototypes @ principal_directions(self.prototypes).T
         self.order_ = np.arange(len(points))
-        ax.set_proj_type("ortho")
-        ax.view_init(elev=18, azim=-60)
-        _draw_ball(ax)
-        toward = points @ _view_direction(ax)
+        draw_ball(ax)
+        toward = points @ view_direction(ax)
         # Points behind the ball shine through: fainter, never hidden.
-        colors = _colors(points, alpha=np.where(toward < 0, 0.4, 1.0))
+        shares = np.where(toward < 0, 0.4, 1.0)
+        colors = to_rgba_array(group_colors(len(points)), shares)
         for point, color in zip(points, colors, strict=True):
             ax.plot(*np.outer(point, (0, 1)), color=color, lw=1.4)
-        self.points_ = ax.scatter(*points.T, c=colors, s=34, depthshade=False)
+        self.points_ = ax.scatter(*points.T, c=colors, s=34, depthshade=False, zorder=3)
         self.texts_ = [
             ax.text(
                 *(1.16 * point), str(label), ha="center", va="center", fontsize=9,
@@ -221,9 +217,6 @@ class PrototypeDisplay:
             )
             for point, label, behind in zip(points, self.labels, toward < 0, strict=True)
         ]  # fmt: skip
-        ax.set(xlim=(-0.8, 0.8), ylim=(-0.8, 0.8), zlim=(-0.8, 0.8))
-        ax.set_box_aspect((1, 1, 1))
-        ax.set_axis_off()
         projected = self.prototypes.shape[1] > 3
         share = np.sum(points**2) / len(points)
         note = f"\nprojected on 3 principal directions ({share:.0%} of length)"
@@ -234,18 +227,6 @@ class PrototypeDisplay:
         return f"{n_prototypes} prototypes in {embedding_dim} dimensions"
 
 
-def _new_axes(solid):
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "PrototypeDisplay draws with matplotlib, which is not installed; run "
-            'pip install "sphereskl[plot]".'
-        ) from error
-    projection = {"projection": "3d"} if solid else None
-    return plt.subplots(figsize=(6, 5.2), layout="constrained", subplot_kw=projection)[1]
-
-
 def _seriate(gram):
     """Order in which neighbours are similar: leaves of an average-linkage tree."""
     if len(gram) < 3:
@@ -254,50 +235,3 @@ def _seriate(gram):
     np.fill_diagonal(distance, 0)
     condensed = squareform(distance, checks=False)
     return leaves_list(linkage(condensed, "average", optimal_ordering=len(gram) <= 500))
-
-
-def _principal(points):
-    """Three coordinates that keep as much as possible of the lengths of the rows."""
-    if points.shape[1] == 3:
-        return points
-    # About the centre of the ball, not about the mean of the points.
-    directions = np.linalg.svd(points, full_matrices=False)[2][:3]
-    rows = points @ directions.T
-    return np.pad(rows, ((0, 0), (0, 3 - rows.shape[1])))
-
-
-def _colors(points, alpha: Any = 1.0):
-    from matplotlib import colormaps
-
-    name = "tab10" if len(points) <= 10 else "hsv"
-    steps = np.arange(len(points)) if len(points) <= 10 else np.linspace(0, 0.92, len(points))
-    colors = np.array(colormaps[name](steps))
-    colors[:, 3] = alpha
-    return colors
-
-
-def _outward(point):
-    """Alignment that keeps a label clear of the circle."""
-    across = "center" if abs(point[0]) < 0.2 else ("left" if point[0] > 0 else "right")
-    along = "center" if abs(point[1]) < 0.9 else ("bottom" if point[1] > 0 else "top")
-    return {"ha": across, "va": along}
-
-
-def _view_direction(ax):
-    elev, azim = np.deg2rad([ax.elev, ax.azim])
-    return np.array([np.cos(elev) * np.cos(azim), np.cos(elev) * np.sin(azim), np.sin(elev)])
-
-
-def _draw_ball(ax):
-    """Shaded unit ball with equator and meridians."""
-    azimuth, polar = np.meshgrid(np.linspace(0, 2 * np.pi, 73), np.linspace(0, np.pi, 37))
-    ball = np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)
-    light = np.clip(np.tensordot(_view_direction(ax), np.array(ball), 1), 0, 1)
-    face = np.empty((*light.shape, 4))
-    face[..., :3] = (0.62 + 0.36 * light)[..., None]
-    face[..., 3] = 0.22
-    ax.plot_surface(*ball, facecolors=face, rstride=1, cstride=1, shade=False, linewidth=0)
-    turn = np.linspace(0, 2 * np.pi, 181)
-    circle = np.stack([np.cos(turn), np.sin(turn), 0 * turn])
-    for axes in ((0, 1, 2), (0, 2, 1), (2, 0, 1)):
-        ax.plot(*circle[list(axes)], color="0.6", lw=0.5, alpha=0.6)

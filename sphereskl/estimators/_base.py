@@ -6,7 +6,6 @@ The only module that imports scikit-learn's private helpers.
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from numbers import Integral, Real
-from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 import torch
@@ -27,7 +26,6 @@ from ..training import (
     SCHEDULES,
     AngularCriterion,
     Criterion,
-    EmbeddingNet,
     TensorData,
     infer,
     neutral_torch,
@@ -35,6 +33,7 @@ from ..training import (
     unchanged_on_error,
 )
 from ._components import BACKBONES, takes_gaps
+from ._fitted import Fitted
 from ._learning import check_unchanged, learn
 from ._parameters import callback_params, set_callback_params, split_params
 from ._portable import carried_state, settle
@@ -47,7 +46,7 @@ EMBEDDING_DIM = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"
 
 
 class BaseSphereEstimator(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+    Fitted, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
 ):
     """Input checks, training and inference of a network onto the sphere.
 
@@ -66,7 +65,6 @@ class BaseSphereEstimator(
     warm_start: bool
 
     # What a fit sets.
-    net_: EmbeddingNet
     encoder_: Any
     target_encoder_: Any
     scale_: float
@@ -106,35 +104,6 @@ class BaseSphereEstimator(
         "verbose": ["verbose"],
     }
 
-    # Read in C, without a call of ours: every prediction asks for some of them.
-    module_ = property(attrgetter("net_.module_"), doc="The trained model.")
-    device_ = property(attrgetter("net_.module_.device"), doc="Where the model is.")
-    embedding_dim_ = property(
-        attrgetter("net_.module_.embedding_dim"), doc="Width of the embedding."
-    )
-    _n_features_out = embedding_dim_
-    history_ = property(attrgetter("net_.history"), doc="What training recorded for every epoch.")
-
-    @property
-    def prototypes_(self) -> NDArray[Any]:
-        """Unit directions, ndarray of shape (n_prototypes, embedding_dim)."""
-        return self.module_.prototypes.detach().cpu().numpy()
-
-    @property
-    def n_iter_(self) -> int:
-        """Number of epochs trained."""
-        return len(self.history_)
-
-    @property
-    def loss_curve_(self) -> list[float]:
-        """Training loss of every epoch, a list of float."""
-        return [epoch["train_loss"] for epoch in self.history_]
-
-    @property
-    def validation_scores_(self) -> list[float]:
-        """Score on the validation rows for every epoch that was validated."""
-        return [epoch["valid_score"] for epoch in self.history_ if "valid_score" in epoch]
-
     @abstractmethod
     def _make_target_encoder(self) -> Any:
         """Return what turns `y` into targets and logits into predictions, not fitted.
@@ -173,8 +142,17 @@ class BaseSphereEstimator(
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:
         """Fit on rows, `n_distinct` of them no copies, what the network does not learn."""
 
+    def _look_back(self, train: TensorData, valid: TensorData | None, *, anew: bool) -> None:
+        """Keep what later questions need of the rows that were learned from or judged by.
+
+        `anew` forgets what was kept of earlier parts of a stream.
+        """
+
     def _check_parts(self) -> None:
         """Refuse parameters that ask for all rows at once, where they come in parts."""
+
+    def _admit(self, X: NDArray[Any], y: Any, weight: NDArray[Any]) -> None:
+        """Make room for targets that no part of a stream has had before."""
 
     def _known_classes(self) -> ArrayLike:
         """Return all labels that will ever come, if `partial_fit` was not told of them."""
@@ -363,6 +341,8 @@ class BaseSphereEstimator(
                 new = encoder.fit(y, weight, given=given, classes=classes)
                 self.target_encoder_.check_same(new)
             X, y, weight = counted(X, y, weight)
+            if partial and not fresh:
+                self._admit(X, y, weight)
             target = self.target_encoder_.encode(y)
             weigh = self._make_weigher(target, weight)
             judged = check_judges(self, *validation, weigh)

@@ -14,11 +14,12 @@ from ..preprocessing import Labels, plain_labels
 from ..training import TensorData, expected_scale
 from ._base import BaseSphereEstimator, Real, StrOptions
 from ._calibration import calibrated_scale
+from ._novelty import NoveltyMixin
 from ._probabilities import ProbabilityMixin
 from ._weights import check_weight
 
 
-class BaseSphereClassifier(ProbabilityMixin, ClassifierMixin, BaseSphereEstimator):
+class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, BaseSphereEstimator):
     """Classes, probabilities and class weights of a classifier that reads classes off angles."""
 
     class_weight: dict[Any, float] | str | None

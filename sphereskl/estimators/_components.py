@@ -252,8 +252,8 @@ def _output_shape(backbone, sample, *, most_axes):
     return tuple(output.shape)
 
 
-def resolve_prototypes(prototypes, classes, embedding_dim, seed):
-    """Directions of the classes.
+def resolve_prototypes(prototypes, classes, embedding_dim, seed, *, n_reserved=0):
+    """Directions of the classes, and of classes to come.
 
     Parameters
     ----------
@@ -265,16 +265,23 @@ def resolve_prototypes(prototypes, classes, embedding_dim, seed):
         Width of the embedding.
     seed : int
         Of the placement.
+    n_reserved : int, default=0
+        Number of classes to come.
 
     Returns
     -------
-    prototypes : Tensor of shape (n_classes, embedding_dim), float64
+    prototypes : Tensor of shape (n_classes + n_reserved, embedding_dim), float64
         Unit rows, no two alike.
     """
     if not isinstance(prototypes, str):
+        if n_reserved:
+            raise ValueError(
+                f"n_reserved is {n_reserved}, but prototypes are given, which leaves open where "
+                "others shall stand; name a method such as prototypes='auto', or add_classes later."
+            )
         return torch.from_numpy(_unit_rows(as_vectors(prototypes, classes)))
     method = "auto" if prototypes == "learned" else prototypes
-    return _placed(len(classes), embedding_dim, method, seed)
+    return _placed(len(classes) + n_reserved, embedding_dim, method, seed)
 
 
 @lru_cache(maxsize=16)

@@ -94,6 +94,7 @@ def learn(
     if estimator._calibrates:
         estimator._calibrate(train if valid is None else valid, len(np.unique(judging)))
         net.scale = estimator.scale_
+    estimator._look_back(train, valid, anew=not partial)
 
 
 @one_thread()

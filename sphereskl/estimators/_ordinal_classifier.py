@@ -128,6 +128,8 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         of `prototypes_` and of all columns.
     n_classes_ : int
         Number of classes.
+    kappa_ : ndarray of shape (n_classes,)
+        Concentration of the embeddings of every class on the sphere (von Mises-Fisher).
     prototypes_ : ndarray of shape (n_classes, embedding_dim)
         Unit directions of the classes, in the order of `classes_`.
     scale_ : float

@@ -21,7 +21,7 @@ from ._stored_values import decode, encode
 
 # What a fit sets that is stored by itself, or follows from what is stored.
 _ENCODERS = ("_reader", "encoder_", "target_encoder_")
-_PRIVATE = ("_key_ranges", "_sample_shape")
+_PRIVATE = ("_errors", "_key_ranges", "_reference", "_sample_shape")
 # More numbers than this in a sample are not tried out when a file is read.
 _LARGEST_TRIAL = 2**22
 
@@ -181,7 +181,8 @@ def _plain_params(estimator, params):
     prototypes = params.get("prototypes", "")
     if isinstance(prototypes, str):
         return params
-    return {**params, "prototypes": as_vectors(prototypes, estimator.classes_)}
+    classes = getattr(estimator.target_encoder_, "first_classes_", estimator.classes_)
+    return {**params, "prototypes": as_vectors(prototypes, classes)}
 
 
 def _encode_known(section, values, tensors):

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar, Literal
+from numbers import Integral
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ..nn import LOSSES, EmbeddingModel, separating_scale
-from ..training import Criterion
+from ..training import Criterion, neutral_torch, unchanged_on_error
 from ._base import EMBEDDING_DIM, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
 from ._components import PLACEMENTS, as_vectors, default_dim, resolve_prototypes
+from ._new_classes import claim_reserved, imprint
+from ._weights import check_weight, counted
 
 # Placements that need a dimension for every class, or for every second one.
 _WIDE = ("simplex", "orthonormal", "orthoplex")
@@ -63,6 +68,9 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
     label_smoothing : float, default=0.1
         Share of the target mass in [0, 1) spread over all classes, for "cross_entropy"
         and "logits".
+    n_reserved : int, default=0
+        Number of prototypes for classes that nobody has named yet; the loss keeps embeddings away
+        from them. A label that is new to `partial_fit` claims the one nearest to its rows.
     categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
         Which columns of a table are categories: those whose type says so (categorical, enum,
         string or object), those with the given names or indices or in a mask, or none. Missing
@@ -130,8 +138,12 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         Labels in order.
     n_classes_ : int
         Number of classes.
+    kappa_ : ndarray of shape (n_classes,)
+        Concentration of the embeddings of every class on the sphere (von Mises-Fisher).
     prototypes_ : ndarray of shape (n_classes, embedding_dim)
         Unit directions of the classes, in the order of `classes_`.
+    reserved_prototypes_ : ndarray of shape (n_free, embedding_dim)
+        Unit directions of `n_reserved` that no class has claimed.
     scale_ : float
         Scale that makes the probabilities of held-out rows most likely. It never changes
         which class is most probable.
@@ -203,6 +215,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         *BaseSphereClassifier._network_parameters,
         "embedding_dim",
         "loss",
+        "n_reserved",
         "prototypes",
         "scale",
     )
@@ -214,6 +227,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         "loss": [StrOptions(set(LOSSES)), callable],
         "scale": [StrOptions({"learned"}), Interval(Real, 1e-6, 1e6, closed="both")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "n_reserved": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
@@ -225,6 +239,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         loss: str | Callable[..., Tensor] = "cross_entropy",
         scale: float | Literal["learned"] = "learned",
         label_smoothing: float = 0.1,
+        n_reserved: int = 0,
         categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | dict[str, int] | None = None,
         max_epochs: int = 50,
@@ -251,6 +266,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         self.loss = loss
         self.scale = scale
         self.label_smoothing = label_smoothing
+        self.n_reserved = n_reserved
         self.categorical_features = categorical_features
         self.input_shape = input_shape
         self.max_epochs = max_epochs
@@ -271,13 +287,55 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def reserved_prototypes_(self) -> NDArray[Any]:
+        """Unit directions that no class has claimed, ndarray of shape (n_free, embedding_dim)."""
+        return self.module_.reserved.detach().cpu().numpy()
+
+    def add_classes(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Learn to tell further classes, from a few rows each and without training.
+
+        The prototype of a class is the direction of its rows' mean embedding (Qi et al. 2018,
+        "Low-Shot Learning with Imprinted Weights", CVPR). What is known of other classes stays as
+        it is: their cosines do not change, and a row whose label changes gets a new one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted, one of every new class at least.
+        y : array-like of shape (n_samples,)
+            Their labels, none of them in `classes_`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the mean.
+
+        Returns
+        -------
+        self : estimator
+            The estimator, with the labels in `classes_`. It is as it was if anything fails.
+        """
+        check_is_fitted(self)
+        with unchanged_on_error(self), neutral_torch():
+            X, labels = self._check_rows(X, y, reset=False)
+            X, labels, weight = counted(X, labels, check_weight(sample_weight, X))
+            known = np.intersect1d(labels, self.classes_)
+            if len(known):
+                raise ValueError(
+                    f"y has the labels {known.tolist()}, which are classes already; leave them "
+                    "out, or learn more of them by partial_fit."
+                )
+            imprint(self, X, labels, weight)
+        return self
+
+    def _admit(self, X: NDArray[Any], y: Any, weight: NDArray[Any]) -> None:
+        claim_reserved(self, X, y, weight)
+
     def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
         return self.backbone, self._requested_dim(), self._default_dim()
 
     def _requested_dim(self) -> int | None:
         """Return the width that the parameters ask for, None if none."""
         if not isinstance(self.prototypes, str):
-            given = as_vectors(self.prototypes, self.classes_).shape[1]
+            given = as_vectors(self.prototypes, self.target_encoder_.first_classes_).shape[1]
             if self.embedding_dim not in ("auto", given):
                 raise ValueError(
                     f"embedding_dim is {self.embedding_dim}, but prototypes have {given} columns; "
@@ -294,7 +352,9 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         return self.embedding_dim
 
     def _make_placement(self) -> Callable[[int, int], Tensor]:
-        return partial(resolve_prototypes, self.prototypes, self.classes_)
+        return partial(
+            resolve_prototypes, self.prototypes, self.classes_, n_reserved=int(self.n_reserved)
+        )
 
     def _assemble(
         self, backbone: nn.Module, prototypes: Tensor, criterion: nn.Module
@@ -306,17 +366,19 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
             scale=separating_scale(len(self.classes_)) if self.scale == "learned" else self.scale,
             learn_scale=self.scale == "learned" and self.loss == "cross_entropy",
             free_norm=self.loss == "logits",
+            n_reserved=len(prototypes) - len(self.classes_),
         )
 
     def _default_dim(self) -> int:
         if self._is("prototypes", "polygon"):
             return 2
+        n_prototypes = len(self.classes_) + int(self.n_reserved)
         if self.loss == "logits":
             # Kasarla et al.: further dimensions would add to the norm and to nothing else.
-            return max(2, len(self.classes_) - 1)
+            return max(2, n_prototypes - 1)
         if isinstance(self.prototypes, str) and self.prototypes in _WIDE:
-            return max(64, len(self.classes_))
-        return default_dim(len(self.classes_))
+            return max(64, n_prototypes)
+        return default_dim(n_prototypes)
 
     def _make_criterion(self) -> Criterion:
         if callable(self.loss):

@@ -22,6 +22,7 @@ from ._base import (
     StrOptions,
     _fit_context,
 )
+from ._intervals import IntervalMixin
 from ._scores import value_score
 from ._weights import check_weight
 
@@ -29,7 +30,7 @@ from ._weights import check_weight
 _BLOCK_DIM = 8
 
 
-class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstimator):
+class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, BaseSphereEstimator):
     """Regressor whose network maps every sample onto the arc between two poles.
 
     The lowest value stands at one pole of the sphere, the highest at the other; the network
@@ -170,7 +171,8 @@ class HypersphericalRegressor(MultiOutputMixin, RegressorMixin, BaseSphereEstima
     embedding's free directions cost nothing. For any a > 0 and b, fitting ``a y + b``
     predicts a times the former prediction plus b, up to rounding.
 
-    There is no ``return_std``: see the user guide, section "How sure is a value?".
+    There is no ``return_std``: errors are not normal, and `predict_interval` says how large they
+    are. See the user guide, section "How sure is a value?".
 
     References
     ----------

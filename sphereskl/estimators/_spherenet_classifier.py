@@ -133,6 +133,8 @@ class SphereNetClassifier(BaseSphereClassifier):
         Labels in order.
     n_classes_ : int
         Number of classes.
+    kappa_ : ndarray of shape (n_classes,)
+        Concentration of the embeddings of every class on the sphere (von Mises-Fisher).
     prototypes_ : ndarray of shape (n_classes, embedding_dim)
         Unit directions of the learned class weights, in the order of `classes_`.
     scale_ : float

@@ -13,6 +13,7 @@ from ._separation import (
 )
 from ._sphere import angle, cosines, exp_map, log_map, normalize, sample_uniform
 from ._threads import one_thread
+from ._von_mises_fisher import fit_von_mises_fisher, von_mises_fisher_log_density
 from .codes import (
     arc,
     orthonormal,
@@ -43,6 +44,7 @@ __all__ = [
     "cosines",
     "describe_placement",
     "exp_map",
+    "fit_von_mises_fisher",
     "hyperspherical_energy",
     "log_map",
     "lower_bound",
@@ -64,4 +66,5 @@ __all__ = [
     "simplex",
     "triplet_accuracy",
     "uniformity",
+    "von_mises_fisher_log_density",
 ]

@@ -1,5 +1,6 @@
 """Labels of any type as row numbers of prototypes, and back."""
 
+from copy import copy
 from numbers import Real
 from typing import Any, Self
 
@@ -18,6 +19,8 @@ class Labels:
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels, sorted, as scikit-learn's metrics and meta-estimators take columns to be.
+    first_classes_ : ndarray
+        Those that were there when it was fitted.
 
     Examples
     --------
@@ -62,7 +65,41 @@ class Labels:
             raise ValueError(
                 f"y needs at least 2 classes, but holds only one class: {self.classes_.tolist()}."
             )
+        self.first_classes_ = self.classes_
         return self
+
+    def extended(self, labels: np.ndarray) -> tuple[Self, np.ndarray, np.ndarray]:
+        """Return an encoder that knows further labels as well, and where all of them stand.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_new,)
+            Labels that are not among the classes, no two alike.
+
+        Returns
+        -------
+        encoder : Labels
+            Another one.
+        old, new : ndarray of int64
+            Places of the former classes and of `labels` among its classes.
+
+        Raises
+        ------
+        ValueError
+            If labels are of another type than the classes, with which they have no order.
+        """
+        kinds = {
+            "text" if known.dtype.kind in "USO" else "number" for known in (labels, self.classes_)
+        }
+        if len(kinds) > 1:
+            raise ValueError(
+                f"The new labels {labels.tolist()} are of another type than the classes "
+                f"{self.classes_.tolist()}; name them alike."
+            )
+        encoder = copy(self)
+        encoder.classes_ = np.unique(np.concatenate([self.classes_, labels]))
+        old, new = (np.searchsorted(encoder.classes_, known) for known in (self.classes_, labels))
+        return encoder, old, new
 
     def check_same(self, other: Self) -> None:
         """Refuse another fit of this encoder that found other classes."""

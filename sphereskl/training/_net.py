@@ -289,7 +289,7 @@ class EmbeddingNet(ReadableNet):
         self.history.record_batch("train_batch_size", len(batch.X))
         # Callbacks score rows, not what every member says of them.
         of_rows = outputs.detach() if outputs.ndim == 2 else outputs.detach().mean(dim=0)
-        self.notify("on_batch_end", loss=values[0], y_pred=of_rows, **told)
+        self.notify("on_batch_end", loss=values[0], y_pred=self.module_.open(of_rows), **told)
         return values
 
     def _validate(self, data: TensorData) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 from ..geometry import one_thread
@@ -34,6 +34,8 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
     # On one thread: a forked process could wait for threads that it does not have.
     with one_thread():
         states = [deepcopy(module.state_dict()) for module in trained]
+    # Prototypes may be put in place of others, which a state alone could not undo.
+    owned = [_with_own_dicts(module) for module in trained]
     settings, n_epochs = ({}, 0) if net is None else (vars(net).copy(), len(net.history))
     try:
         yield
@@ -46,6 +48,12 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
             net.optimizer_ = None
             del net.history[n_epochs:]
         with one_thread():
-            for module, state in zip(trained, states, strict=True):
+            for module, attributes, state in zip(trained, owned, states, strict=True):
+                vars(module).update(attributes)
                 module.load_state_dict(state)
         raise
+
+
+def _with_own_dicts(module: Any) -> dict[str, Any]:
+    """Return what a module holds; its dictionaries, such as that of buffers, as copies."""
+    return {name: copy(v) if isinstance(v, dict) else v for name, v in vars(module).items()}

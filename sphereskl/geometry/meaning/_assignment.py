@@ -21,19 +21,19 @@ def assign_prototypes(means: Tensor, prototypes: Tensor) -> Tensor:
     means : Tensor of shape (n_classes, embedding_dim)
         Mean embedding of every class, of any length. A class whose row is zero or NaN
         has no say, and gets what is left.
-    prototypes : Tensor of shape (n_classes, embedding_dim)
-        Unit rows.
+    prototypes : Tensor of shape (n_prototypes, embedding_dim)
+        Unit rows, at least one for every class.
 
     Returns
     -------
     order : Tensor of shape (n_classes,), int64
-        A permutation: ``prototypes[order]`` has the prototype of class k in row k. The
+        No number twice: ``prototypes[order]`` has the prototype of class k in row k. The
         sum of cosines between means and prototypes is the largest possible.
 
     Raises
     ------
     ValueError
-        If the shapes differ.
+        If there are fewer prototypes than classes, or widths differ.
 
     References
     ----------
@@ -48,10 +48,10 @@ def assign_prototypes(means: Tensor, prototypes: Tensor) -> Tensor:
     >>> assign_prototypes(torch.tensor([[0.1, 3.0], [2.0, 0.5]]), torch.eye(2))
     tensor([1, 0])
     """
-    if means.shape != prototypes.shape:
+    if means.shape[1:] != prototypes.shape[1:] or len(means) > len(prototypes):
         raise ValueError(
-            f"means and prototypes must have the same shape, got {tuple(means.shape)} and "
-            f"{tuple(prototypes.shape)}; each class needs a mean and a prototype."
+            f"means and prototypes must have the same width, and every mean a prototype, got "
+            f"shapes {tuple(means.shape)} and {tuple(prototypes.shape)}."
         )
     known = means.detach().double().nan_to_num(nan=0.0)
     agreement = cosines(normalize(known), prototypes.detach().double()).cpu()

@@ -79,14 +79,14 @@ class AngularModel(EmbeddingModel):
         """
         h = as_if_alone(ask(self.backbone(X), member))
         if self.free_prototypes:
-            seen = self._read(h)
+            seen = self.read(h)
         else:
             seen = normalize(h) @ normalize(self._prototypes).mT
             if self.free_norm:
                 seen = torch.cat([seen, torch.linalg.vector_norm(h, dim=-1, keepdim=True)], dim=-1)
         return seen if self.training or seen.ndim == 2 else seen.mean(dim=0)
 
-    def _read(self, h: Tensor) -> Tensor:
+    def read(self, h: Tensor) -> Tensor:
         """Read g of the angles, times the norm where it counts, (..., n_prototypes).
 
         With `free_prototypes` the inner products with class weights of any length.

@@ -30,11 +30,14 @@ class EmbeddingModel(nn.Module):
         positive and its steps are relative.
     free_norm : bool, default=False
         Whether the norm of the backbone's output counts in the logits (Kasarla et al. 2022).
+    n_reserved : int, default=0
+        How many of the prototypes, the last ones, are kept for classes to come. Losses see them,
+        so that embeddings keep away from them; predictions do not.
 
     Raises
     ------
     ValueError
-        If `scale` is not positive and finite.
+        If `scale` is not positive and finite, or no prototype is left.
 
     Notes
     -----
@@ -71,6 +74,7 @@ class EmbeddingModel(nn.Module):
         scale: float = 1.0,
         learn_scale: bool = False,
         free_norm: bool = False,
+        n_reserved: int = 0,
     ):
         super().__init__()
         if not 0 < scale < math.inf:
@@ -78,15 +82,12 @@ class EmbeddingModel(nn.Module):
         self.backbone = backbone
         self.learn_prototypes = learn_prototypes
         self.free_norm = free_norm
+        self.set_prototypes(normalize(prototypes), n_reserved)
         log_scale = torch.tensor(math.log(scale), dtype=prototypes.dtype)
-        for name, value, learns in (
-            ("_prototypes", normalize(prototypes).clone(), learn_prototypes),
-            ("log_scale", log_scale, learn_scale),
-        ):
-            if learns:
-                self.register_parameter(name, nn.Parameter(value))
-            else:
-                self.register_buffer(name, value)
+        if learn_scale:
+            self.log_scale = nn.Parameter(log_scale)
+        else:
+            self.register_buffer("log_scale", log_scale)
 
     # Read in C: every call of an estimator asks for them.
     device = property(attrgetter("log_scale.device"), doc="Where the model is.")
@@ -98,13 +99,44 @@ class EmbeddingModel(nn.Module):
 
     @property
     def prototypes(self) -> Tensor:
-        """Unit rows, (n_prototypes, embedding_dim)."""
-        return normalize(self._prototypes) if self.learn_prototypes else self._prototypes
+        """Unit rows, (n_prototypes, embedding_dim), without those that are reserved."""
+        return self.open(self._directions().mT).mT
+
+    @property
+    def reserved(self) -> Tensor:
+        """Unit rows that are kept for classes to come, (n_reserved, embedding_dim)."""
+        return self._directions()[len(self._prototypes) - self.n_reserved :]
 
     @property
     def scale(self) -> Tensor:
         """Positive multiplier of the cosines, a scalar."""
         return self.log_scale.exp()
+
+    def set_prototypes(self, prototypes: Tensor, n_reserved: int = 0) -> None:
+        """Put other prototypes in place of those that are there.
+
+        Parameters
+        ----------
+        prototypes : Tensor of shape (n_prototypes, embedding_dim)
+            Unit rows.
+        n_reserved : int, default=0
+            How many of them, the last ones, are kept for classes to come.
+        """
+        if not 0 <= n_reserved < len(prototypes):
+            raise ValueError(
+                f"n_reserved must be at least 0 and leave a prototype, got {n_reserved} of "
+                f"{len(prototypes)}."
+            )
+        value = prototypes.detach().clone()
+        self.n_reserved = n_reserved
+        if self.learn_prototypes:
+            self._prototypes = nn.Parameter(value)
+        else:
+            self.register_buffer("_prototypes", value)
+
+    def open(self, g: Tensor) -> Tensor:
+        """Return the columns of prototypes that are not reserved, (..., n_prototypes)."""
+        return g[..., : -self.n_reserved or None]
 
     def embed(self, X: Tensor) -> Tensor:
         """Return unit embeddings, (n_samples, embedding_dim)."""
@@ -118,23 +150,36 @@ class EmbeddingModel(nn.Module):
         products of outputs that were not normalised. `member` of shape (n_samples,) names the
         one to ask about each row.
         """
-        g = self._read(ask(self.backbone(X), member))
+        g = self.read(ask(self.backbone(X), member))[..., : -self.n_reserved or None]
         return g if g.ndim == 2 else g.mean(dim=0)
 
     def forward(self, X: Tensor, member: Tensor | None = None) -> Tensor:
-        """Return what the loss sees: the logits, while training those of every member."""
-        g = self._read(as_if_alone(ask(self.backbone(X), member)))
-        return g if self.training or g.ndim == 2 else g.mean(dim=0)
+        """Return what the loss sees: the logits.
+
+        While training those of every member, and of prototypes that are reserved.
+        """
+        g = self.read(as_if_alone(ask(self.backbone(X), member)))
+        if self.training:
+            return g
+        g = g[..., : -self.n_reserved or None]
+        return g if g.ndim == 2 else g.mean(dim=0)
 
     def resultant_length(self, X: Tensor) -> Tensor:
         """Return how far members agree, in [0, 1], (n_samples, 1); 1 where there is but one."""
         z = normalize(self.backbone(X))
         return torch.linalg.vector_norm(z if z.ndim == 2 else z.mean(dim=0), dim=1, keepdim=True)
 
-    def _read(self, h: Tensor) -> Tensor:
-        """Read logits off outputs of the backbone, (..., embedding_dim)."""
+    def read(self, h: Tensor) -> Tensor:
+        """Read logits off outputs of the backbone, (..., embedding_dim).
+
+        Those of all prototypes, reserved ones as well, for every member.
+        """
         # Fixed prototypes are unit already; those that learn leave the sphere with every step.
         prototypes = normalize(self._prototypes) if self.learn_prototypes else self._prototypes
         if self.free_norm:
             return h @ prototypes.T
         return cosines(normalize(h), prototypes)
+
+    def _directions(self) -> Tensor:
+        """Return all prototypes as unit rows, those that are reserved as well."""
+        return normalize(self._prototypes) if self.learn_prototypes else self._prototypes

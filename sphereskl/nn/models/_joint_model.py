@@ -62,7 +62,7 @@ class JointModel(EmbeddingModel):
         """Width of the embedding: one axis for the value, the others for the classes."""
         return 1 + self._prototypes.shape[1]
 
-    def _read(self, h: Tensor) -> Tensor:
+    def read(self, h: Tensor) -> Tensor:
         """Read the value's cosine, then those of the classes, (..., 1 + n_prototypes)."""
         z = normalize(h)
         rest = z[..., 1:]

@@ -62,7 +62,7 @@ class ProductModel(EmbeddingModel):
         z = self._blocks(self.backbone(X))
         return torch.linalg.vector_norm(z if z.ndim == 3 else z.mean(dim=0), dim=2)
 
-    def _read(self, h: Tensor) -> Tensor:
+    def read(self, h: Tensor) -> Tensor:
         """Read the cosine of every block with its upper pole, (..., n_targets)."""
         return (self._blocks(h) * self._prototypes).sum(dim=-1)
 

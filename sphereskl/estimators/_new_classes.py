@@ -1,0 +1,130 @@
+"""Classes that come after a fit: they claim a reserved prototype, or get one of their own."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..geometry import assign_prototypes, normalize
+from ..training import TensorData, infer
+from ._learning import net_options
+from ._reference import merge, moments, outputs, rearranged
+
+# Share of known rows that may be taken for new classes; see docs/benchmarks/new_classes.md.
+_MISTAKEN = 0.02
+
+
+def claim_reserved(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any]) -> None:
+    """Give labels that are new the reserved prototypes nearest to their rows.
+
+    Parameters
+    ----------
+    estimator : HypersphericalPrototypeClassifier
+        Fitted; unchanged if no label is new, or none of its prototypes was reserved.
+    X, y, weight : ndarray
+        Validated rows of positive weight.
+
+    Raises
+    ------
+    ValueError
+        If there are more new labels than reserved prototypes.
+    """
+    labels, model = np.setdiff1d(y, estimator.classes_), estimator.module_
+    reserved = model.reserved
+    if not len(labels) or not (len(reserved) or estimator.n_reserved):
+        return
+    if len(labels) > len(reserved):
+        raise ValueError(
+            f"y has the labels {labels.tolist()}, which are not among the classes "
+            f"{estimator.classes_.tolist()}, and {len(reserved)} of n_reserved="
+            f"{estimator.n_reserved} prototypes are free; fit with more, or call add_classes."
+        )
+    rows = np.isin(y, labels)
+    encoded = estimator.encoder_.transform(X[rows])
+    means = _mean_embeddings(estimator, encoded, y[rows], weight[rows], labels)
+    claimed = assign_prototypes(means, reserved)
+    left = np.setdiff1d(np.arange(len(reserved)), claimed.numpy())
+    _settle(estimator, labels, reserved[claimed.to(reserved.device)], reserved[left])
+
+
+def imprint(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any]) -> None:
+    """Give labels that are new the directions of their rows' mean embeddings as prototypes.
+
+    Parameters
+    ----------
+    estimator : HypersphericalPrototypeClassifier
+        Fitted.
+    X, y, weight : ndarray
+        Validated rows of positive weight, all of classes that are new.
+    """
+    labels, model = np.unique(y), estimator.module_
+    encoded = estimator.encoder_.transform(X)
+    directions = normalize(_mean_embeddings(estimator, encoded, y, weight, labels))
+    if not model.free_norm:
+        directions *= _length(estimator, encoded, y, weight, labels, directions)
+    _settle(estimator, labels, directions.to(model.reserved), model.reserved)
+    target = torch.from_numpy(np.searchsorted(estimator.classes_, y))
+    rows = TensorData(encoded, target, torch.from_numpy(weight))
+    support = moments(outputs(estimator, encoded), rows, len(estimator.classes_))
+    kept = {
+        "embeddings": np.empty((0, directions.shape[1]), np.float32),
+        "target": target[:0].numpy(),
+    }
+    joined = merge(estimator._reference, {**support, **kept}, memory=1.0)
+    estimator._reference = {**estimator._reference, **joined}
+
+
+def _mean_embeddings(
+    estimator: Any, encoded: Tensor, y: NDArray[Any], weight: NDArray[Any], labels: NDArray[Any]
+) -> Tensor:
+    """Return the weighted sum of the embeddings of every label, (n_labels, embedding_dim)."""
+    z = infer(estimator.module_.embed, encoded, device=estimator.device_).double()
+    place = torch.from_numpy(np.searchsorted(labels, y))
+    share = torch.from_numpy(weight)[:, None]
+    return torch.zeros(len(labels), z.shape[1]).double().index_add_(0, place, share * z)
+
+
+def _length(
+    estimator: Any,
+    encoded: Tensor,
+    y: NDArray[Any],
+    weight: NDArray[Any],
+    labels: NDArray[Any],
+    directions: Tensor,
+) -> float:
+    """Return the length of new prototypes, by which their cosines count.
+
+    Members that have not learned a class agree less on its rows, whose cosines with anything are
+    smaller; and a class between others is in their way. The length is the one at which no more than
+    a share of the rows that are remembered would be taken for a new class, but not so large that
+    new rows would be surer of their class than those are of theirs.
+    """
+    known = torch.from_numpy(estimator._reference["embeddings"]).double()
+    prototypes = estimator.module_.prototypes.detach().double().cpu()
+    largest = (known @ prototypes.mT).amax(dim=1)
+    nearness = (known @ directions.mT).clamp(min=1e-3)
+    mistaken = (largest[:, None] / nearness).amin(dim=1).quantile(_MISTAKEN)
+    own = torch.from_numpy(outputs(estimator, encoded, unit=True).mean(axis=0))
+    own = (own * directions[np.searchsorted(labels, y)]).sum(dim=1)
+    typical = largest.mean() / torch.from_numpy(np.average(own, weights=weight, keepdims=True))
+    return float(torch.minimum(mistaken, typical).clamp(min=1e-3))
+
+
+def _settle(estimator: Any, labels: NDArray[Any], directions: Tensor, reserved: Tensor) -> None:
+    """Let labels have directions, wherever they stand among the sorted classes."""
+    net, model = estimator.net_, estimator.module_
+    encoder, old, new = estimator.target_encoder_.extended(labels)
+    rows = model.prototypes.new_empty(len(encoder.classes_), directions.shape[1])
+    rows[old], rows[new] = model.prototypes, directions
+    model.set_prototypes(torch.cat([rows, reserved]), len(reserved))
+    estimator.target_encoder_ = encoder
+    estimator._reference = rearranged(estimator._reference, old, len(encoder.classes_))
+    if estimator._key_ranges is not None:
+        strata = old[estimator._key_ranges.strata]
+        estimator._key_ranges = estimator._key_ranges._replace(strata=strata)
+    if model.learn_prototypes:
+        # It holds the former ones.
+        net.optimizer_ = None
+    net.reader = net_options(estimator, model)["reader"]

@@ -1,0 +1,234 @@
+"""Novelty of samples: how typical they are of what a classifier was trained on."""
+
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from sklearn.utils.validation import check_is_fitted
+
+from ..geometry import cosines, fit_von_mises_fisher, normalize, von_mises_fisher_log_density
+from ..training import TensorData, infer
+from ._reference import Reference, refer, traits
+from ._samples import encode_samples
+
+# Share of held-out rows from which on their tail is taken to be exponential.
+_TAIL = 0.1
+# Rows that the concentration of all classes counts for in that of each.
+_PRIOR_ROWS = 10.0
+
+
+class NoveltyMixin:
+    """Typical or strange: scores of samples, and decisions at a rate of false alarms."""
+
+    classes_: Any
+    module_: Any
+    prototypes_: Any
+
+    # What is known of rows that were seen.
+    _reference: Reference
+
+    def score_samples(self, X: Any, method: str = "auto") -> NDArray[np.float64]:
+        """Tell how typical samples are of those of training.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+        method : str, default="auto"
+            - "energy": ``log sum_k exp(scale_ * logit_k)``, the logarithm of a density on the
+              sphere up to a constant: a von Mises-Fisher component about every prototype.
+            - "mahalanobis": minus the squared Mahalanobis distance to the nearest class mean, in
+              the outputs of the backbone whose direction is the embedding; mean over members.
+            - "auto": both. Each is turned into the logarithm of the share of held-out rows that
+              score no higher, and these are added (Fisher's method).
+            - "cosine": with the nearest prototype.
+            - "neighbors": cosine with the nearest of up to 1,000 training embeddings.
+            - "von_mises_fisher": logarithm of the density of a mixture with a mean direction and
+              a concentration, `kappa_`, for every class.
+            - "resultant_length": how far members agree.
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,), float64
+            Higher is more typical, as in scikit-learn. Scores of two methods, or two models, do
+            not compare.
+        """
+        if method not in _SCORES:
+            raise ValueError(f"method must be one of {sorted(_SCORES)}, got {method!r}.")
+        if not hasattr(self, "net_"):
+            check_is_fitted(self)
+        return _SCORES[method](self, X)
+
+    def is_novel(self, X: Any, false_alarm_rate: float = 0.05) -> NDArray[np.bool_]:
+        """Tell which samples are unlike those of training.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+        false_alarm_rate : float, default=0.05
+            Share of samples like those of training, in (0, 1), that may be called novel.
+
+        Returns
+        -------
+        novel : ndarray of shape (n_samples,), bool
+            Whether fewer held-out rows score as low, by "auto" of `score_samples`, than the
+            rate allows: a conformal test. With ``validation_fraction=0`` the training rows have
+            to serve, and there are more false alarms.
+
+        Raises
+        ------
+        ValueError
+            If there are too few held-out rows for the rate.
+        """
+        if not hasattr(self, "net_"):
+            check_is_fitted(self)
+        if not isinstance(false_alarm_rate, Real) or not 0 < false_alarm_rate < 1:
+            raise ValueError(
+                f"false_alarm_rate must be a number between 0 and 1, got {false_alarm_rate!r}."
+            )
+        judged = np.sort(_combined(self, self._reference["judged"]))
+        most = false_alarm_rate * (len(judged) + 1)
+        if most < 1:
+            raise ValueError(
+                f"false_alarm_rate is {false_alarm_rate:g}, but {len(judged)} held-out rows vouch "
+                f"for at least {1 / (len(judged) + 1):.2g}; allow more, or fit on more rows."
+            )
+        n_lower = np.searchsorted(judged, self.score_samples(X), side="right")
+        return 1 + n_lower <= most
+
+    def predict_or_reject(
+        self, X: Any, false_alarm_rate: float = 0.05, least_probability: float = 0.0
+    ) -> np.ma.MaskedArray:
+        """Predict labels, except where a sample is novel or the label too uncertain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+        false_alarm_rate : float, default=0.05
+            As for `is_novel`.
+        least_probability : float, default=0.0
+            Probability in [0, 1] that the label must have.
+
+        Returns
+        -------
+        y : masked array of shape (n_samples,)
+            Labels, masked where rejected: ``y.filled("unknown")`` names those, and ``y.mask``
+            tells which they are.
+        """
+        if not isinstance(least_probability, Real) or not 0 <= least_probability <= 1:
+            raise ValueError(
+                f"least_probability must be a number in [0, 1], got {least_probability!r}."
+            )
+        estimator: Any = self
+        rejected = self.is_novel(X, false_alarm_rate)
+        if least_probability > 0:
+            rejected |= estimator.predict_proba(X).max(axis=1) < least_probability
+        return np.ma.masked_array(estimator.predict(X), mask=rejected)
+
+    @property
+    def kappa_(self) -> NDArray[np.float64]:
+        """Concentration of every class on the sphere, ndarray of shape (n_classes,)."""
+        return _components(self)[1]
+
+    def _look_back(self, train: TensorData, valid: TensorData | None, *, anew: bool) -> None:
+        former = None if anew else getattr(self, "_reference", None)
+        self._reference = refer(self, train, valid, former)
+
+
+def _traits_of(estimator: Any, X: Any) -> NDArray[np.float64]:
+    return traits(estimator, estimator._reference, encode_samples(estimator, X))
+
+
+def _combined(estimator: Any, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of the logarithms of tail probabilities, (n_samples,)."""
+    judged = estimator._reference["judged"]
+    columns = zip(judged.T, values.T, strict=True)
+    return np.sum([_log_tail(np.sort(known), asked) for known, asked in columns], axis=0)
+
+
+def _log_tail(known: NDArray[Any], values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the logarithm of the share of `known`, sorted, that is no higher than each value.
+
+    Below the lowest tenth an exponential tail goes on: strangers lie beyond all that is known, and
+    those that lie far differ from those that lie near.
+    """
+    corner = np.quantile(known, _TAIL)
+    excess = np.mean(corner - known[known <= corner])
+    excess = max(excess, 1e-9 * (1 + abs(corner)))
+    share = (np.searchsorted(known, values, side="right") + 0.5) / (len(known) + 1)
+    body = np.log(np.maximum(share, _TAIL))
+    return np.where(values < corner, np.log(_TAIL) - (corner - values) / excess, body)
+
+
+def _infer(estimator: Any, X: Any, read: Callable[[Any], Any]) -> NDArray[np.float64]:
+    """Return what is read off embeddings, chunk by chunk: a row's bits do not depend on others."""
+
+    def view(X: Any) -> Any:
+        return read(estimator.module_.embed(X))
+
+    return infer(view, encode_samples(estimator, X), device=estimator.device_).double().numpy()
+
+
+def _cosine(estimator: Any, X: Any) -> NDArray[np.float64]:
+    prototypes = normalize(estimator.module_.prototypes)
+    return _infer(estimator, X, lambda z: cosines(z, prototypes).amax(dim=1))
+
+
+def _neighbors(estimator: Any, X: Any) -> NDArray[np.float64]:
+    known = _known(estimator).to(estimator.module_.prototypes)
+    return _infer(estimator, X, lambda z: cosines(z, known).amax(dim=1))
+
+
+def _mixture(estimator: Any, X: Any) -> NDArray[np.float64]:
+    directions, kappa, share = _components(estimator)
+    means = torch.from_numpy(directions).to(estimator.device_)
+    log_density = _infer(estimator, X, lambda z: von_mises_fisher_log_density(z, means, kappa))
+    return np.asarray(logsumexp(log_density, axis=1, b=share))
+
+
+def _length(estimator: Any, X: Any) -> NDArray[np.float64]:
+    return estimator.resultant_length(X).astype(np.float64)
+
+
+_SCORES = {
+    "auto": lambda estimator, X: _combined(estimator, _traits_of(estimator, X)),
+    "cosine": _cosine,
+    "energy": lambda estimator, X: _traits_of(estimator, X)[:, 0],
+    "mahalanobis": lambda estimator, X: _traits_of(estimator, X)[:, 1],
+    "neighbors": _neighbors,
+    "resultant_length": _length,
+    "von_mises_fisher": _mixture,
+}
+
+
+def _known(estimator: Any) -> Any:
+    """Return the embeddings that are kept, as unit rows."""
+    return normalize(torch.from_numpy(estimator._reference["embeddings"]).double())
+
+
+def _components(estimator: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return mean directions, concentrations and shares of von Mises-Fisher components."""
+    z, target = _known(estimator), estimator._reference["target"]
+    directions = estimator.prototypes_.astype(np.float64)
+    counts = np.bincount(target, minlength=len(directions))
+    kappa = np.ones(len(directions))
+    for k in np.flatnonzero(counts).tolist():
+        directions[k], kappa[k] = _fit(z, target, k)
+    # Of a few rows the concentration is not known, and one row has none: classes lend it to them.
+    trust = np.where(counts > 1, counts / (counts + _PRIOR_ROWS), 0.0)
+    logarithm = np.log(np.maximum(kappa, 1e-9))
+    typical = trust @ logarithm / trust.sum() if trust.any() else math.log(estimator.scale_)
+    kappa = np.exp(trust * logarithm + (1 - trust) * typical)
+    return directions, kappa, (counts + 1) / (counts + 1).sum()
+
+
+def _fit(z: Any, target: NDArray[Any], k: int) -> tuple[NDArray[np.float64], float]:
+    direction, kappa = fit_von_mises_fisher(z[torch.from_numpy(target == k)])
+    return direction.numpy(), kappa

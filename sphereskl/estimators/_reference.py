@@ -1,0 +1,230 @@
+"""What a classifier keeps of rows that it has seen, to tell typical ones from strange ones."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..training import TensorData, infer
+
+# Rows whose embedding is kept, and held-out rows whose scores are, at the most.
+_MOST_KEPT = 1000
+# Numbers in the outputs that class means and covariances are learned from, at the most.
+_MOST_NUMBERS = 10_000_000
+# Share of the mean variance that is added to every variance, so that each has an inverse.
+_SHRINKAGE = 1e-3
+# What is left of earlier parts of a stream when one more has come: the network moves on.
+_MEMORY = 0.9
+
+Reference = dict[str, NDArray[Any]]
+
+
+def refer(
+    estimator: Any, train: TensorData, valid: TensorData | None, former: Reference | None
+) -> Reference:
+    """Learn what rows look like to a network.
+
+    Parameters
+    ----------
+    estimator : BaseSphereClassifier
+        Trained and calibrated.
+    train : TensorData
+        Rows that it was trained on, by all members or all but the judge.
+    valid : TensorData or None
+        Rows that the network, or the member that judges, was not trained on; without any those
+        of `train` serve.
+    former : dict or None
+        What is known from earlier parts of a stream.
+
+    Returns
+    -------
+    reference : dict of str to ndarray
+        ``embeddings`` (n_kept, embedding_dim), means over members of unit embeddings, and
+        ``target`` (n_kept,); ``counts`` (n_members, n_classes), ``means`` (n_members, n_classes,
+        width) and ``scatter`` (n_members, width, width) of the outputs of the backbone, each
+        member's without the rows that it judges; ``judged`` (n_judged, 2), the traits of held-out
+        rows.
+    """
+    n_classes, width = len(estimator.classes_), estimator.n_members_ * estimator.embedding_dim_
+    most = max(2000, _MOST_NUMBERS // width)
+    rows = train.select(_even_share(train.target, n_classes, most))
+    reference = moments(outputs(estimator, rows.X), rows, n_classes)
+    kept = rows.select(_even_share(rows.target, n_classes, _MOST_KEPT))
+    embeddings = outputs(estimator, kept.X, unit=True).mean(axis=0)
+    reference["embeddings"] = embeddings.astype(np.float32)
+    reference["target"] = kept.target.cpu().numpy()
+    if former is not None:
+        reference = merge(former, reference, memory=_MEMORY)
+    judges = train if valid is None else valid
+    every = -(-len(judges.X) // _MOST_KEPT)
+    judges = judges.select(torch.arange(0, len(judges.X), every, device=judges.X.device))
+    judged = traits(estimator, reference, *judges.inputs)
+    if former is not None:
+        judged = np.concatenate([judged, former["judged"]])[:_MOST_KEPT]
+    return {**reference, "judged": judged}
+
+
+def outputs(estimator: Any, X: Tensor, *, unit: bool = False) -> NDArray[np.float64]:
+    """Return what the backbone says of encoded rows, (n_members, n_samples, embedding_dim).
+
+    `unit` normalises every row.
+    """
+    backbone, dim = estimator.module_.backbone, estimator.embedding_dim_
+
+    def view(X: Tensor) -> Tensor:
+        h = backbone(X)
+        return h if h.ndim == 2 else h.transpose(0, 1).flatten(1)
+
+    flat = infer(view, X, device=estimator.device_).double().numpy()
+    h = flat.reshape(len(flat), -1, dim).transpose(1, 0, 2)
+    return h / np.maximum(np.linalg.norm(h, axis=2, keepdims=True), 1e-30) if unit else h
+
+
+def moments(h: NDArray[Any], rows: TensorData, n_classes: int) -> Reference:
+    """Return numbers, means and common scatter of the classes, for every member by itself.
+
+    Parameters
+    ----------
+    h : ndarray of shape (n_members, n_samples, width)
+        Outputs.
+    rows : TensorData
+        Of which they are; a member does not count the rows that it judges.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    moments : dict of str to ndarray
+        ``counts``, ``means`` and ``scatter``.
+    """
+    target = rows.target.cpu().numpy()
+    weight = np.ones(len(target)) if rows.weight is None else rows.weight.double().cpu().numpy()
+    fold = np.full(len(target), -1) if rows.fold is None else rows.fold.cpu().numpy()
+    of_class = np.eye(n_classes)[target]
+    found: dict[str, list[Any]] = {"counts": [], "means": [], "scatter": []}
+    for member, outputs_of_member in enumerate(h):
+        share = np.where(fold == member, 0.0, weight)
+        count = share @ of_class
+        mean = (of_class.T * share) @ outputs_of_member / np.maximum(count, 1e-30)[:, None]
+        away = outputs_of_member - mean[target]
+        found["counts"].append(count)
+        found["means"].append(mean)
+        found["scatter"].append((away.T * share) @ away)
+    return {name: np.stack(values) for name, values in found.items()}
+
+
+def merge(former: Reference, latter: Reference, *, memory: float) -> Reference:
+    """Join what is known from two sets of rows, by the pairwise formulas of Chan et al. (1979).
+
+    Parameters
+    ----------
+    former, latter : dict of str to ndarray
+        References to the same classes.
+    memory : float
+        Factor in [0, 1] of the weight of the former.
+
+    Returns
+    -------
+    reference : dict of str to ndarray
+        Without what is known of held-out rows.
+    """
+    before, after = memory * former["counts"], latter["counts"]
+    counts = before + after
+    step = latter["means"] - former["means"]
+    pull = (after / np.maximum(counts, 1e-30))[..., None]
+    between = np.einsum("mkd,mk,mke->mde", step, (before * pull[..., 0]), step)
+    return {
+        "counts": counts,
+        "means": former["means"] + pull * step,
+        "scatter": memory * former["scatter"] + latter["scatter"] + between,
+        "embeddings": np.concatenate([latter["embeddings"], former["embeddings"]])[:_MOST_KEPT],
+        "target": np.concatenate([latter["target"], former["target"]])[:_MOST_KEPT],
+    }
+
+
+def rearranged(reference: Reference, places: NDArray[Any], n_classes: int) -> Reference:
+    """Return what is known when classes have moved to other places among more.
+
+    Parameters
+    ----------
+    reference : dict of str to ndarray
+        From `refer`.
+    places : ndarray of shape (n_former_classes,)
+        Where the former classes stand now.
+    n_classes : int
+        Number of classes now.
+
+    Returns
+    -------
+    reference : dict of str to ndarray
+        New classes have no rows.
+    """
+    n_members, _, width = reference["means"].shape
+    counts, means = np.zeros((n_members, n_classes)), np.zeros((n_members, n_classes, width))
+    counts[:, places], means[:, places] = reference["counts"], reference["means"]
+    target = places[reference["target"]]
+    return {**reference, "counts": counts, "means": means, "target": target}
+
+
+def traits(
+    estimator: Any, reference: Reference, X: Tensor, member: Tensor | None = None
+) -> NDArray[np.float64]:
+    """Return two measures of how typical encoded rows are, (n_samples, 2); higher is more typical.
+
+    Energy and Mahalanobis distance, see `NoveltyMixin.score_samples`: means over all members, or
+    what the `member` of each row says.
+    """
+    model, dtype = estimator.module_, estimator.module_.prototypes.dtype
+    whitening = _whitening(reference)
+    centres = reference["means"] @ whitening
+    centres[reference["counts"] <= 0] = 0
+    offset = np.where(reference["counts"] > 0, np.square(centres).sum(axis=2), np.inf)
+    # As tensors of the network's type, for what is computed where it is.
+    w, c, c_squared = (
+        torch.from_numpy(a).to(estimator.device_, dtype)
+        for a in (whitening, centres, offset[:, None])
+    )
+
+    def view(X: Tensor, *member: Tensor) -> Tensor:
+        h = model.backbone(X)
+        h = h if h.ndim == 3 else h[None]
+        g, white = model.open(model.read(h)), h @ w
+        # |a - c|^2; a class of which a member has no row is infinitely far away.
+        to_centres = white.square().sum(dim=2, keepdim=True) + c_squared - 2 * white @ c.mT
+        distance = to_centres.amin(dim=2).clamp(min=0)
+        if member:
+            of_row = member[0], torch.arange(len(X), device=g.device)
+            g, distance = g[of_row], distance[of_row]
+        else:
+            g, distance = g.mean(dim=0), distance.mean(dim=0)
+        return torch.stack([torch.logsumexp(estimator.scale_ * g, dim=1), -distance], dim=1)
+
+    rest = () if member is None else (member,)
+    return infer(view, X, *rest, device=estimator.device_).double().numpy()
+
+
+def _whitening(reference: Reference) -> NDArray[np.float64]:
+    """Return L of each member: the length of (h - mean) L is the Mahalanobis distance."""
+    scatter, width = reference["scatter"], reference["scatter"].shape[1]
+    covariance = scatter / np.maximum(reference["counts"].sum(axis=1), 1e-30)[:, None, None]
+    mean_variance = np.trace(covariance, axis1=1, axis2=2)[:, None, None] / width
+    # A network that says the same of all rows of a class has no variance at all.
+    covariance = covariance + np.maximum(_SHRINKAGE * mean_variance, 1e-12) * np.eye(width)
+    return np.linalg.inv(np.linalg.cholesky(covariance)).transpose(0, 2, 1)
+
+
+def _even_share(target: Tensor, n_classes: int, most: int) -> Tensor:
+    """Choose rows evenly from every class, `most` of them, or all if they are no more."""
+    if len(target) <= most:
+        return torch.arange(len(target), device=target.device)
+    order = target.argsort(stable=True)
+    counts = torch.bincount(target, minlength=n_classes)
+    quota = max(1, most // n_classes)
+    step = (counts / quota).clamp(min=1.0)[target[order]]
+    starts = counts.cumsum(0) - counts
+    rank = torch.arange(len(target), device=target.device) - starts[target[order]]
+    # The rank is a multiple of the step, rounded down: one in every `step` rows of a class.
+    chosen = (rank / step).floor() > ((rank - 1) / step).floor()
+    return order[chosen].sort().values
