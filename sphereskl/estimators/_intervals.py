@@ -73,9 +73,8 @@ class IntervalMixin:
             raise ValueError(f"coverage must be a number between 0 and 1, got {coverage!r}.")
         if self._errors is None:
             raise ValueError(
-                "predict_interval needs rows that the network was not trained on, and there are "
-                "fewer than ten; fit with early_stopping=True, X_val, or a backbone of members as in "
-                "MLP()."
+                "predict_interval needs rows that the network was not trained on, at least ten; "
+                "fit with early_stopping=True, X_val, or a backbone of members such as MLP()."
             )
         factor = _factor(self._errors, float(coverage))
         cosines, spread = _look(self, encode_samples(self, X))
