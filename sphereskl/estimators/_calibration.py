@@ -37,7 +37,8 @@ def calibrated_scale(
     judged = logits(*data.inputs)
     mean = None if data.fold is None else logits(data.X)
     weight = None if data.weight is None else data.weight.cpu()
-    options = {"expected": expected, "n_distinct": n_distinct}
+    smoothing = estimator.net_.criterion_.label_smoothing
+    options = {"expected": expected, "n_distinct": n_distinct, "label_smoothing": smoothing}
     with one_thread():
         scale = fit_scale(judged, data.target.cpu(), weight, **options)
         if mean is None:

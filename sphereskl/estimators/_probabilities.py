@@ -4,14 +4,17 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
+
+from ..nn import log_probabilities
 
 
 class ProbabilityMixin:
-    """Probabilities of classes, ``softmax(scale_ * logits)``."""
+    """Probabilities of classes, ``softmax(scale_ * logits)`` freed of label smoothing."""
 
     scale_: float
+    net_: Any
 
     @abstractmethod
     def _class_logits(self, X: Any) -> NDArray[np.float64]:
@@ -29,10 +32,10 @@ class ProbabilityMixin:
         -------
         probabilities : ndarray of shape (n_samples, n_classes), float64
             ``softmax(scale_ * logits)``, where the logits are the cosines with the prototypes
-            unless the norm of the embedding counts; columns follow `classes_`.
+            unless the norm of the embedding counts; columns follow `classes_`. Where labels were
+            smoothed, without their share, see `sphereskl.nn.log_probabilities`.
         """
-        logits = self._class_logits(X)
-        return softmax(self.scale_ * logits, axis=1)
+        return np.exp(self.predict_log_proba(X))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the logarithms of the probabilities of the classes.
@@ -47,5 +50,6 @@ class ProbabilityMixin:
         log_probabilities : ndarray of shape (n_samples, n_classes), float64
             Finite even where a probability is too small for a float.
         """
-        logits = self._class_logits(X)
-        return log_softmax(self.scale_ * logits, axis=1)
+        logits = torch.from_numpy(self._class_logits(X))
+        smoothing = self.net_.criterion_.label_smoothing
+        return log_probabilities(logits, self.scale_, smoothing).numpy()

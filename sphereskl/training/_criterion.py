@@ -24,6 +24,7 @@ class Criterion(nn.Module):
     def __init__(self, loss: Callable[..., Tensor], *, uses_scale: bool = False, **options: Any):
         super().__init__()
         self.loss, self.uses_scale, self.options = loss, uses_scale, options
+        self.label_smoothing: float = options.get("label_smoothing", 0.0)
 
     def forward(
         self, outputs: Tensor, target: Tensor, weight: Tensor | None, model: EmbeddingModel
@@ -55,6 +56,9 @@ class AngularCriterion(nn.Module):
     loss : AngularMarginLoss
         Its count of steps is part of the criterion's state.
     """
+
+    # What a margin makes of smoothed labels is no mixture that probabilities could be freed of.
+    label_smoothing = 0.0
 
     def __init__(self, loss: AngularMarginLoss):
         super().__init__()

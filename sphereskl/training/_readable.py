@@ -8,7 +8,7 @@ import torch
 from skorch import NeuralNet
 from torch import Tensor
 
-from ..nn import EmbeddingModel, separating_scale
+from ..nn import EmbeddingModel, log_probabilities, separating_scale
 from ._criterion import AngularCriterion, Criterion
 from ._inference import infer
 from ._rows import Rows
@@ -113,9 +113,9 @@ class ReadableNet(NeuralNet):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of the classes, (n_samples, n_classes)."""
-        logits = self._class_logits(X) * self._scale()
-        likelihood = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return likelihood / likelihood.sum(axis=1, keepdims=True)
+        logits = torch.from_numpy(self._class_logits(X))
+        smoothing = self.criterion_.label_smoothing
+        return log_probabilities(logits, self._scale(), smoothing).exp().numpy()
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the logits of the classes; for two half the difference, (n_samples,)."""

@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from scipy.special import softmax
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_diabetes
 from sklearn.metrics import get_scorer, log_loss, mean_absolute_error
@@ -30,7 +29,7 @@ from sphereskl import (
     HypersphericalRegressor,
     SphereNetClassifier,
 )
-from sphereskl.nn import ANGULAR_LOSSES, LOSSES, SphereMLP, separating_scale
+from sphereskl.nn import ANGULAR_LOSSES, LOSSES, SphereMLP, log_probabilities, separating_scale
 
 X, VALUE = load_diabetes(return_X_y=True)
 NUMBER = np.digitize(VALUE, [100, 200])
@@ -246,10 +245,9 @@ def test_a_callable_scores_one_of_two_tasks(case):
 @pytest.mark.parametrize("case", [*CLASSIFIERS, "multi-task"])
 def test_probabilities_while_training_have_the_scale_of_the_loss(case):
     def proba(net, X, y):
-        return float(np.abs(net.predict_proba(X) - softmax(net._scale() * logits(net, X), 1)).max())
-
-    def logits(net, X):
-        return net.reader.class_logits(net._logits(X))
+        logits = torch.from_numpy(net.reader.class_logits(net._logits(X)))
+        expected = log_probabilities(logits, net._scale(), net.criterion_.label_smoothing).exp()
+        return float(np.abs(net.predict_proba(X) - expected.numpy()).max())
 
     model = _fit(case, EpochScoring(proba, name="error"))
     assert model.history_[-1, "error"] < 1e-12
@@ -267,8 +265,9 @@ def test_a_scorer_may_ask_often_and_about_other_rows(kind):
 
 def test_the_log_loss_is_that_of_the_scale_that_is_learned():
     model = _fit("prototype", EpochScoring("neg_log_loss"))
-    logits = model.module_.scale.item() * model.decision_function(X[400:])
-    expected = -log_loss(STAGE[400:], softmax(logits, axis=1), labels=model.classes_)
+    logits = torch.from_numpy(model.decision_function(X[400:]))
+    log_p = log_probabilities(logits, model.module_.scale.item(), model.label_smoothing)
+    expected = -log_loss(STAGE[400:], log_p.exp().numpy(), labels=model.classes_)
     assert model.history_[-1, "neg_log_loss"] == pytest.approx(expected, rel=1e-5)
 
 

@@ -3,7 +3,7 @@
 from ._angular_losses import ANGULAR_LOSSES, make_angular_loss
 from ._angular_margin import AngularMarginLoss
 from ._annealing import Annealing
-from ._calibration import averaging_gain, fit_scale
+from ._calibration import averaging_gain, fit_scale, log_probabilities
 from ._class_losses import LOSSES, cosine_distance, cross_entropy, separating_scale, squared_cosine
 from ._joint_loss import joint_loss
 from ._ordinal_losses import ordinal_cost, soft_cross_entropy
@@ -26,6 +26,7 @@ __all__ = [
     "gaussian",
     "huber",
     "joint_loss",
+    "log_probabilities",
     "make_angular_loss",
     "ordinal_cost",
     "orthogonality",

@@ -4,9 +4,55 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 # Standard deviation of the prior on log(scale): a factor of e either way is unremarkable.
 _PRIOR_STD = 1.0
+# How softly probabilities end at 0 where the share of smoothed labels is taken off, in parts of it.
+_SOFTNESS = 0.25
+
+
+def log_probabilities(
+    logits: Tensor, scale: float | Tensor, label_smoothing: float = 0.0
+) -> Tensor:
+    """Logarithms of the probabilities of classes.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n_samples, n_prototypes)
+        Cosines (or projections).
+    scale : float
+        Positive multiplier of the logits.
+    label_smoothing : float, default=0.0
+        Share of the target mass in [0, 1) that was spread over all prototypes while training.
+
+    Returns
+    -------
+    log_probabilities : Tensor of shape (n_samples, n_prototypes), float64
+        Finite, in the order of the logits.
+
+    Notes
+    -----
+    With smoothed labels the network learns ``q = (1 - a) p + a / K``, and is kept from ever being
+    sure. Solved for p that is ``(q - a / K) / (1 - a)``. Where q falls short of ``a / K``, a
+    softplus of a quarter of that width stands for the difference.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import log_probabilities
+    >>> cosines = torch.tensor([[0.5, -0.5]])
+    >>> log_probabilities(cosines, 4.0).exp()
+    tensor([[0.9820, 0.0180]], dtype=torch.float64)
+    >>> log_probabilities(cosines, 2.0, label_smoothing=0.1).exp()
+    tensor([[0.9231, 0.0769]], dtype=torch.float64)
+    """
+    log_q = torch.log_softmax(scale * logits.double(), dim=1)
+    if not label_smoothing:
+        return log_q
+    share = label_smoothing / logits.shape[1]
+    left = softplus((log_q.exp() - share) / (_SOFTNESS * share))
+    return (left / left.sum(dim=1, keepdim=True)).log()
 
 
 def fit_scale(
@@ -16,8 +62,9 @@ def fit_scale(
     *,
     expected: float,
     n_distinct: int | None = None,
+    label_smoothing: float = 0.0,
 ) -> float:
-    """Scale of the logits that makes their softmax most likely.
+    """Scale of the logits that makes the probabilities of classes most likely.
 
     Parameters
     ----------
@@ -33,6 +80,8 @@ def fit_scale(
     n_distinct : int, default=None
         Number n of rows that are not copies of one another; ``None`` stands for all. Copies
         and weights say how often a row counts, not how much is known.
+    label_smoothing : float, default=0.0
+        What probabilities are freed of, see `log_probabilities`.
 
     Returns
     -------
@@ -57,13 +106,16 @@ def fit_scale(
     weight = torch.ones(len(logits)).double() if weight is None else weight.double()
     share = weight.to(logits.device) / weight.sum()
     n_rows = len(logits) if n_distinct is None else n_distinct
-    correct = (share * logits.gather(1, target[:, None])[:, 0]).sum()
+
+    def objective(log_scale: Tensor) -> Tensor:
+        log_p = log_probabilities(logits, log_scale.exp(), label_smoothing)
+        likelihood = share @ log_p.gather(1, target[:, None])[:, 0]
+        return (log_scale - math.log(expected)).square() / _PRIOR_STD**2 / 2 - n_rows * likelihood
 
     def slope(log_scale: float) -> float:
-        scale = math.exp(log_scale)
-        mean_logit = (torch.softmax(scale * logits, dim=1) * logits).sum(dim=1)
-        likelihood = scale * float((share * mean_logit).sum() - correct)
-        return n_rows * likelihood + (log_scale - math.log(expected)) / _PRIOR_STD**2
+        x = torch.tensor(log_scale, dtype=torch.float64, requires_grad=True)
+        with torch.enable_grad():
+            return torch.autograd.grad(objective(x), x)[0].item()
 
     low, high = (math.log(expected) + side * math.log(1e3) for side in (-1, 1))
     for _ in range(40):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sphereskl.geometry import simplex
-from sphereskl.nn import averaging_gain, fit_scale, separating_scale
+from sphereskl.nn import averaging_gain, fit_scale, log_probabilities, separating_scale
 
 
 def _labelled(scale, n_samples, n_classes=4):
@@ -154,3 +154,36 @@ def test_averaging_gain_counts_a_weight_as_copies():
     assert averaging_gain(logits[0], logits.mean(dim=0), 4, weight) == pytest.approx(
         averaging_gain(many[0], many.mean(dim=0), 4)
     )
+
+
+def test_without_smoothing_probabilities_are_a_softmax():
+    cosines, _ = _labelled(4.0, 50)
+    found = log_probabilities(cosines, 4.0)
+    torch.testing.assert_close(found, torch.log_softmax(4.0 * cosines, dim=1))
+
+
+@pytest.mark.parametrize("smoothing", [1e-3, 0.1, 0.9])
+@pytest.mark.parametrize("scale", [1e-2, 5.0, 1e3])
+def test_unsmoothed_probabilities_sum_to_one_are_finite_and_keep_their_order(scale, smoothing):
+    cosines, _ = _labelled(4.0, 50)
+    found = log_probabilities(cosines, scale, smoothing)
+    assert found.isfinite().all()
+    torch.testing.assert_close(found.exp().sum(dim=1), torch.ones(50, dtype=torch.float64))
+    assert torch.equal(found.argmax(dim=1), cosines.argmax(dim=1))
+
+
+@pytest.mark.parametrize("smoothing", [0.05, 0.3])
+def test_what_smoothing_mixed_is_unmixed(smoothing):
+    p = torch.tensor([[0.7, 0.2, 0.1], [0.4, 0.35, 0.25]], dtype=torch.float64)
+    q = (1 - smoothing) * p + smoothing / 3
+    # A softplus stands for the difference, and is the line itself from some shares on.
+    found = log_probabilities(q.log(), 1.0, smoothing).exp()
+    torch.testing.assert_close(found, p, atol=5e-3, rtol=0)
+
+
+def test_the_scale_behind_smoothed_labels_is_recovered():
+    cosines, _ = _labelled(4.0, 20_000)
+    p = log_probabilities(cosines, 6.0, 0.1).exp()
+    target = torch.multinomial(p, 1, generator=torch.Generator().manual_seed(1))[:, 0]
+    found = fit_scale(cosines, target, expected=4.0, label_smoothing=0.1)
+    assert found == pytest.approx(6.0, rel=0.04)
