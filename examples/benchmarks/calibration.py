@@ -22,8 +22,8 @@ from datasets import add_data_option, load_images, load_table
 from threadpoolctl import threadpool_limits
 
 from sphereskl import HypersphericalPrototypeClassifier, SphereNetClassifier
-from sphereskl.nn import MLP, ConvNet, averaging_gain, cross_entropy
-from sphereskl.training import Criterion, infer
+from sphereskl.nn import MLP, ConvNet, averaging_gain, cross_entropy, fit_scale
+from sphereskl.training import Criterion, expected_scale, infer
 
 TABLES = (
     "vehicle credit-g vowel segment adult waveform-5000 page-blocks spambase pendigits letter "
@@ -59,6 +59,11 @@ class Judged:
             mean = infer(self.module_.logits, data.X, device=self.device_)
             self.gain_ = averaging_gain(asked, mean, self.n_members_)
         self.judged_length_ = length
+        # Of the softmax as it is, whatever labels were smoothed.
+        expected = expected_scale(self.module_, self.net_.criterion_)
+        weight = None if data.weight is None else data.weight.cpu()
+        options = {"expected": expected, "n_distinct": n_distinct}
+        self.plain_scale_ = fit_scale(*self.judged_, weight, **options) * self.gain_
 
 
 class Prototypes(Judged, HypersphericalPrototypeClassifier):
@@ -120,7 +125,7 @@ def fit_views(name, rows, split):
         "judged_target": model.judged_[1].numpy(),
         "judged_length": model.judged_length_.numpy(),
         "gain": model.gain_,
-        "scale": model.scale_,
+        "scale": model.plain_scale_,
         "trained_scale": float(model.module_.scale.detach()),
         "epochs": model.n_iter_,
     }

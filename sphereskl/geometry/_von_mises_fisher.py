@@ -54,7 +54,7 @@ def fit_von_mises_fisher(z: Tensor, weight: Tensor | None = None) -> tuple[Tenso
     >>> direction
     tensor([0.9487, 0.3162])
     >>> round(kappa, 2)
-    10.01
+    10.02
     """
     share = torch.ones(len(z)) if weight is None else weight
     share = (share.double() / share.sum()).to(z.device)
