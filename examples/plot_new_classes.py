@@ -155,6 +155,10 @@ for name, learn in {"add_classes": added, "partial_fit": trained}.items():
         old, new = found[name, n]
         print(f"{name:12} {n:3} rows of each: old digits {old:.3f}, new digits {new:.3f}")
 
+only_new = trained(clf, rows[~is_base[rows]])
+old, new = (only_new.score(X_test[k], y_test[k]) for k in (is_base_test, ~is_base_test))
+print(f"{'the same without old digits':29} old digits {old:.3f}, new digits {new:.3f}")
+
 full = HypersphericalPrototypeClassifier(random_state=0).fit(X_train, y_train)
 hit = full.predict(X_test) == y_test
 ceiling = hit[is_base_test].mean(), hit[~is_base_test].mean()

@@ -98,7 +98,7 @@ def margins(x):
 
 
 # The network puts columns through curves whose knots are values of known wines. On a knot slopes
-# to the left and to the right differ, and autograd mixes them: look a hair's breadth beside it.
+# to the left and to the right differ, and autograd may give neither: look a hair's breadth beside.
 x = (clf.encoder_.transform(X_test[rows]) + 1e-9).requires_grad_()
 (slope,) = torch.autograd.grad(margins(x).sum(), x)
 x = x.detach()

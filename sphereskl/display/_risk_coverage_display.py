@@ -6,6 +6,8 @@ from ..metrics import area_under_risk_coverage, risk_coverage_curve
 from ._drawing import axes_for, frame_of
 from ._reading import last_step
 
+_STYLES = ("-", "--", "-.")
+
 
 class RiskCoverageDisplay:
     """Error rate among the rows of most confidence, over the share that is kept.
@@ -104,7 +106,7 @@ class RiskCoverageDisplay:
         return cls(curve, area=area, name=name).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw the curve, and dashed the best one that the same errors allow.
+        """Draw the curve, and dotted the best one that the same errors allow.
 
         Parameters
         ----------
@@ -119,15 +121,19 @@ class RiskCoverageDisplay:
         self.ax_, self.figure_ = axes_for(self, ax, size=(6.4, 4))
         coverage, risk, _ = self.curve
         named = "" if self.name is None else f"{self.name}, "
+        # A curve and its optimum for each that is there: lines differ in grey as well.
+        n_before = len(self.ax_.lines) // 2
         (self.line_,) = self.ax_.plot(
             coverage, risk, lw=1.8, marker="o" if len(coverage) == 1 else None,
-            label=f"{named}AURC = {self.area:.4f}",
+            ls=_STYLES[n_before % len(_STYLES)], label=f"{named}AURC = {self.area:.4f}",
         )  # fmt: skip
         kept = np.linspace(0, 1, 401)[1:]
         least = np.maximum(0, 1 - (1 - risk[-1]) / kept)
+        best = "best order of the same errors"
+        named_before = best in self.ax_.get_legend_handles_labels()[1]
         (self.optimum_,) = self.ax_.plot(
-            kept, least, color=self.line_.get_color(), lw=1, ls="--",
-            label="best order of the same errors",
+            kept, least, color=self.line_.get_color(), lw=1, ls=":",
+            label="_" if named_before else best,
         )  # fmt: skip
         self.ax_.set(xlabel="share of rows kept", ylabel="error rate among them", xlim=(0, 1))
         self.ax_.set_ylim(bottom=0)

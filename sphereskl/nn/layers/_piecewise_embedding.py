@@ -37,7 +37,8 @@ class PiecewiseLinearEmbedding(nn.Module):
     straight lines, as in TabM [2]_. Deviation: their outer pieces go on beyond the edges, ours
     end there; the straight line carries on.
 
-    Before `fit_edges`, there are no pieces, and the curves are straight.
+    Before `fit_edges`, there are no pieces, and the curves are straight. Exactly on an edge the
+    gradient with respect to x counts the pieces on both sides; that of the weights has no kink.
 
     References
     ----------
