@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..training import TensorData, infer
+from ..training import TensorData, infer, one_thread
 from ._samples import encode_samples
 
 # Quantiles of what rows ask for that are kept, at the most.
@@ -90,6 +90,7 @@ class IntervalMixin:
             y = low * ((1 - cosines) / 2) + high * ((1 + cosines) / 2)
         return y if isinstance(self.bounds, str) else np.clip(y, low, high)
 
+    @one_thread()
     def _look_back(self, train: TensorData, valid: TensorData | None, *, anew: bool) -> None:
         if valid is not None:
             self._errors = _learn_errors(self, valid)

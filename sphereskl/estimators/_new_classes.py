@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..geometry import assign_prototypes, normalize
-from ..training import TensorData, infer
+from ..training import TensorData, infer, one_thread
 from ._learning import net_options
 from ._reference import merge, moments, outputs, rearranged
 
@@ -16,6 +16,7 @@ from ._reference import merge, moments, outputs, rearranged
 _MISTAKEN = 0.02
 
 
+@one_thread()
 def claim_reserved(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any]) -> None:
     """Give labels that are new the reserved prototypes nearest to their rows.
 
@@ -49,6 +50,7 @@ def claim_reserved(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDA
     _settle(estimator, labels, reserved[claimed.to(reserved.device)], reserved[left])
 
 
+@one_thread()
 def imprint(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any]) -> None:
     """Give labels that are new the directions of their rows' mean embeddings as prototypes.
 

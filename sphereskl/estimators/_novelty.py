@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from sklearn.utils.validation import check_is_fitted
 
 from ..geometry import cosines, fit_von_mises_fisher, normalize, von_mises_fisher_log_density
-from ..training import TensorData, infer
+from ..training import TensorData, infer, one_thread
 from ._reference import Reference, refer, traits
 from ._samples import encode_samples
 
@@ -137,6 +137,7 @@ class NoveltyMixin:
         """Concentration of every class on the sphere, ndarray of shape (n_classes,)."""
         return _components(self)[1]
 
+    @one_thread()
     def _look_back(self, train: TensorData, valid: TensorData | None, *, anew: bool) -> None:
         former = None if anew else getattr(self, "_reference", None)
         self._reference = refer(self, train, valid, former)
@@ -177,12 +178,14 @@ def _infer(estimator: Any, X: Any, read: Callable[[Any], Any]) -> NDArray[np.flo
 
 
 def _cosine(estimator: Any, X: Any) -> NDArray[np.float64]:
-    prototypes = normalize(estimator.module_.prototypes)
+    with one_thread():
+        prototypes = normalize(estimator.module_.prototypes)
     return _infer(estimator, X, lambda z: cosines(z, prototypes).amax(dim=1))
 
 
 def _neighbors(estimator: Any, X: Any) -> NDArray[np.float64]:
-    known = _known(estimator).to(estimator.module_.prototypes)
+    with one_thread():
+        known = _known(estimator).to(estimator.module_.prototypes)
     return _infer(estimator, X, lambda z: cosines(z, known).amax(dim=1))
 
 
@@ -213,6 +216,7 @@ def _known(estimator: Any) -> Any:
     return normalize(torch.from_numpy(estimator._reference["embeddings"]).double())
 
 
+@one_thread()
 def _components(estimator: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return mean directions, concentrations and shares of von Mises-Fisher components."""
     z, target = _known(estimator), estimator._reference["target"]

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..training import TensorData, infer
+from ..training import TensorData, infer, one_thread
 
 # Rows whose embedding is kept, and held-out rows whose scores are, at the most.
 _MOST_KEPT = 1000
@@ -181,11 +181,13 @@ def traits(
     centres = reference["means"] @ whitening
     centres[reference["counts"] <= 0] = 0
     offset = np.where(reference["counts"] > 0, np.square(centres).sum(axis=2), np.inf)
-    # As tensors of the network's type, for what is computed where it is.
-    w, c, c_squared = (
-        torch.from_numpy(a).to(estimator.device_, dtype)
-        for a in (whitening, centres, offset[:, None])
-    )
+    # As tensors of the network's type, for what is computed where it is. A forked process could
+    # wait for threads of torch that it does not have.
+    with one_thread():
+        w, c, c_squared = (
+            torch.from_numpy(a).to(estimator.device_, dtype)
+            for a in (whitening, centres, offset[:, None])
+        )
 
     def view(X: Tensor, *member: Tensor) -> Tensor:
         h = model.backbone(X)

@@ -54,9 +54,15 @@ def test_class_without_mean_gets_what_is_left(value):
     assert assign_prototypes(means, prototypes).tolist() == [1, 0, 2]
 
 
-def test_means_and_prototypes_must_match():
-    with pytest.raises(ValueError, match=r"\(2, 3\) and \(3, 3\)"):
-        assign_prototypes(torch.ones(2, 3), torch.eye(3))
+@pytest.mark.parametrize("shape", [(4, 3), (2, 2)])
+def test_every_mean_needs_a_prototype_of_its_width(shape):
+    with pytest.raises(ValueError, match=rf"\({shape[0]}, {shape[1]}\) and \(3, 3\)"):
+        assign_prototypes(torch.ones(shape), torch.eye(3))
+
+
+def test_prototypes_may_be_left_over():
+    means = torch.tensor([[0.0, 0.1, 1.0], [0.9, 0.0, 1.0]])
+    assert assign_prototypes(means, torch.eye(3)).tolist() == [2, 0]
 
 
 @pytest.mark.parametrize("n_classes", [4, 30, 160])
