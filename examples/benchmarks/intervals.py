@@ -140,8 +140,12 @@ def report(args):
         "Sets that took no part in the choice": CONFIRMED_ON,
     }.items():
         of_sets = frame[frame["set"].isin(sets)]
+        if of_sets.empty:
+            continue
         print(f"\n## {title}\n")
         print(of_sets.groupby("kind", sort=False)[columns].mean().round(3).to_markdown())
+        if of_sets["split"].nunique() < 2:
+            continue
         per_split = of_sets.groupby(["kind", "split"])[["coverage", "width", "score"]].mean()
         print("\nStandard deviation over splits:\n")
         print(per_split.groupby("kind", sort=False).std().round(4).to_markdown())

@@ -193,7 +193,7 @@ def report(args):
     print("\n## Session by session, 5 rows\n")
     curve = frame[frame["shots"] == 5]
     curve = curve.pivot_table(index=["set", "method"], columns="session", values="accuracy")
-    print(curve.round(3).reset_index().to_markdown(index=False))
+    print(curve.round(3).reset_index().fillna("").to_markdown(index=False))
 
 
 def main():
