@@ -51,10 +51,11 @@ class ProbabilityMixin:
         log_probabilities : ndarray of shape (n_samples, n_classes), float64
             Finite even where a probability is too small for a float.
         """
+        all_logits = torch.from_numpy(self._class_logits(X))
         smoothing = self.net_.criterion_.label_smoothing
 
         def view(logits: torch.Tensor) -> torch.Tensor:
             return log_probabilities(logits, self.scale_, smoothing)
 
         # In full chunks: elsewhere the last bits of an exponential depend on a number's place.
-        return infer(view, torch.from_numpy(self._class_logits(X))).numpy()
+        return infer(view, all_logits).numpy()
