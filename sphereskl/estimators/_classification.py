@@ -49,7 +49,8 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes) or (n_samples,), float64
-            Cosines with the prototypes, in [-1, 1]. Where the loss lets the norm of the
+            Cosines with the prototypes, in [-1, 1]; with one that `add_classes` brought in, times
+            its length. Where the loss lets the norm of the
             embedding count ("logits"; "softmax" and those with a scale of "norm" of
             `SphereNetClassifier`), it multiplies them. For two classes half the difference of
             the two, which for antipodal prototypes is the cosine with the second: positive means

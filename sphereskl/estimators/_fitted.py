@@ -24,7 +24,7 @@ class Fitted:
 
     @property
     def prototypes_(self) -> NDArray[Any]:
-        """Unit directions, ndarray of shape (n_prototypes, embedding_dim)."""
+        """Directions, unit but for added classes; shape (n_prototypes, embedding_dim)."""
         return self.module_.prototypes.detach().cpu().numpy()
 
     @property

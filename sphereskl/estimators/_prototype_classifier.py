@@ -141,7 +141,8 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
     kappa_ : ndarray of shape (n_classes,)
         Concentration of the embeddings of every class on the sphere (von Mises-Fisher).
     prototypes_ : ndarray of shape (n_classes, embedding_dim)
-        Unit directions of the classes, in the order of `classes_`.
+        Directions of the classes, in the order of `classes_`: unit rows, and for classes that
+        `add_classes` brought in as long as their cosines count.
     reserved_prototypes_ : ndarray of shape (n_free, embedding_dim)
         Unit directions of `n_reserved` that no class has claimed.
     scale_ : float

@@ -86,8 +86,10 @@ class Labels:
         Raises
         ------
         ValueError
-            If labels are of another type than the classes, with which they have no order.
+            If labels are of another type than the classes, with which they have no order, or
+            values of a measurement.
         """
+        _check_discrete(labels)
         kinds = {
             "text" if known.dtype.kind in "USO" else "number" for known in (labels, self.classes_)
         }

@@ -211,6 +211,12 @@ def test_labels_of_another_type_are_refused(plain):
     assert len(plain.classes_) == 7
 
 
+def test_values_of_a_measurement_are_no_labels(plain):
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        plain.add_classes(X[:2], [10.5, 11.5])
+    assert len(plain.classes_) == 7
+
+
 def test_labels_may_be_longer_strings_than_those_that_were_there():
     names = np.array(["a", "b", "c", "d", "e", "f", "g", "h", "i", "a long name"])[Y]
     model = clone(PLAIN).set_params(max_epochs=1).fit(X[BASE], names[BASE])

@@ -99,7 +99,7 @@ class EmbeddingModel(nn.Module):
 
     @property
     def prototypes(self) -> Tensor:
-        """Unit rows, (n_prototypes, embedding_dim), without those that are reserved."""
+        """Rows as they were set, (n_prototypes, embedding_dim), without reserved ones."""
         return self.open(self._directions().mT).mT
 
     @property
@@ -118,7 +118,7 @@ class EmbeddingModel(nn.Module):
         Parameters
         ----------
         prototypes : Tensor of shape (n_prototypes, embedding_dim)
-            Unit rows.
+            Rows; logits of one that is not unit are cosines times its length, unless it learns.
         n_reserved : int, default=0
             How many of them, the last ones, are kept for classes to come.
         """
