@@ -1,26 +1,21 @@
 """The skorch net that trains embedding models, with a hot path of its own."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
-from skorch.callbacks import Callback, EpochTimer, LRScheduler
+from skorch.callbacks import EpochTimer
 from torch import Tensor
 
 from ..nn import EmbeddingModel
-from ._by_member import by_member
 from ._callbacks import OURS, explained
 from ._carried import available_device, on_cpu, restore_momentum, stored_momentum
 from ._criterion import AngularCriterion, Criterion
-from ._data import ShuffledBatches, TensorData
-from ._inference import infer
+from ._data import TensorData
+from ._loop import TrainingLoop
 from ._optimizers import make_optimizer
-from ._readable import ReadableNet, RowNumbers
+from ._readable import RowNumbers
 from ._rows import Rows
-from ._schedules import make_schedule
-
-_BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 # Parts that travel by themselves, and those of skorch that this net does without.
 _NOT_CARRIED = (
@@ -33,7 +28,7 @@ class StopTraining(Exception):
     """A callback asked for the end of training."""
 
 
-class EmbeddingNet(ReadableNet):
+class EmbeddingNet(TrainingLoop):
     """Skorch net over whole tensors.
 
     Skorch brings history, callbacks, device handling and pickling. Replaced are its data
@@ -211,142 +206,9 @@ class EmbeddingNet(ReadableNet):
         if stops is not None and method_name != "on_train_end":
             raise StopTraining from stops
 
-    def fit_loop(
-        self, X: Rows, y: Rows | None = None, epochs: int | None = None, **kwargs: Any
-    ) -> Self:
-        if not hasattr(self, "generator_"):
-            self.generator_ = torch.Generator().manual_seed(self.seed)
-        epochs = self.max_epochs if epochs is None else epochs
-        train, data = X.data, {"dataset_train": X, "dataset_valid": y}
-        is_single = len(train.X) <= self.batch_size
-        batches = [train] if is_single else ShuffledBatches(train, self.batch_size, self.generator_)
-        self.scheduler_ = None
-        if not self._has_own_rate():
-            n_steps = epochs * len(batches)
-            self.scheduler_ = make_schedule(self.schedule, self.optimizer_, self.lr, n_steps)
-        for _ in range(epochs):
-            self.notify("on_epoch_begin", **data)
-            self._train_epoch(batches)
-            if y is not None:
-                self._validate(y.data)
-            self.n_finished_ += 1
-            self.notify("on_epoch_end", **data)
-        return self
-
-    def _train_epoch(self, batches: Iterable[TensorData]) -> None:
-        self.module_.train()
-        heard = self._is_heard()
-        parameters = [p for group in self.optimizer_.param_groups for p in group["params"]]
-        values, sizes = [], []
-        for batch in batches:
-            for parameter in parameters:  # zero_grad, without its profiling
-                parameter.grad = None
-            values.append(self._heard_step(batch) if heard else self._step(batch)[0])
-            sizes.append(len(batch.X))
-        # The only point of an epoch at which the host waits for the device.
-        columns = torch.stack([torch.stack(column) for column in zip(*values, strict=True)])
-        sums = columns.double() @ torch.tensor(sizes).double().to(self.device)
-        loss, *penalty = (sums / sum(sizes)).tolist()
-        self._record_loss("train_loss", loss)
-        if penalty:
-            self.history.record("train_penalty", penalty[0])
-        self.history.record("train_batch_count", len(sizes))
-        if not heard:
-            self.history.new_batch()  # checkpoints name files after the last batch
-            self.history.record_batch("train_batch_size", sizes[-1])
-
-    def _step(
-        self, batch: TensorData, on_gradients: Callable[[], None] | None = None
-    ) -> tuple[list[Tensor], Tensor]:
-        """Take a step; return [loss] or [loss, penalty], and what the model returned."""
-        outputs = self.module_(batch.X)
-        loss = self.criterion_(*by_member(outputs, batch), self.module_)
-        values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
-        sum(values[1:], loss).backward()
-        if self.max_grad_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
-        if on_gradients is not None:
-            on_gradients()
-        self.optimizer_.step()
-        if isinstance(self.criterion_, AngularCriterion):
-            self.criterion_.advance()
-        if self.scheduler_ is not None:
-            self.scheduler_.step()
-        return [value.detach() for value in values], outputs
-
-    def _heard_step(self, batch: TensorData) -> list[Tensor]:
-        """Take a step and tell the callbacks, at the price of a synchronisation a batch."""
-        target = self.reader.decode_target(batch.target)
-        told: dict[str, Any] = {"batch": (batch.X, target), "training": True}
-        self.heard_ = batch.X
-        self.notify("on_batch_begin", **told)
-        self.module_.train()
-        parameters = list(self.module_.named_parameters())
-        values, outputs = self._step(
-            batch, lambda: self.notify("on_grad_computed", named_parameters=parameters, **told)
-        )
-        self.history.record_batch("train_loss", values[0].item())
-        self.history.record_batch("train_batch_size", len(batch.X))
-        # Callbacks score rows, not what every member says of them.
-        of_rows = outputs.detach() if outputs.ndim == 2 else outputs.detach().mean(dim=0)
-        self.notify("on_batch_end", loss=values[0], y_pred=self.module_.open(of_rows), **told)
-        return values
-
-    def _validate(self, data: TensorData) -> None:
-        heard = self._is_heard()
-        if heard:
-            target = self.reader.decode_target(data.target)
-            told: dict[str, Any] = {"batch": (data.X, target), "training": False}
-            self.heard_ = data.X
-            self.notify("on_batch_begin", **told)
-        self.module_.eval()
-        outputs = infer(self.module_, *data.inputs, device=self.device)
-        outputs = outputs.to(data.target.device)
-        with torch.inference_mode():
-            loss = self.criterion_(outputs, data.target, data.weight, self.module_)
-            self._record_loss("valid_loss", loss.item())
-            if self.valid_score is not None:
-                logits = self.criterion_.logits(outputs)
-                score = self.valid_score(logits, data.target, data.weight)
-                self.history.record("valid_score", score.item())
-        self.history.record_batch("valid_batch_size", len(data.X))
-        if heard:
-            self.history.record_batch("valid_loss", loss.item())
-            self.notify("on_batch_end", loss=loss, y_pred=outputs, **told)
-
-    def _record_loss(self, name: str, value: float) -> None:
-        if not math.isfinite(value):
-            raise ValueError(
-                f"Training diverged: {name} is {value} in epoch {len(self.history)}; lower lr, "
-                f"which is {self.lr}, set max_grad_norm, which is {self.max_grad_norm}, or see "
-                "whether the network and the loss return finite numbers, if they are your own."
-            )
-        epochs: list[dict[str, Any]] = list(self.history)
-        earlier = [epoch[name] for epoch in epochs if name in epoch]
-        self.history.record(name, value)
-        # Checkpoints of skorch go by this.
-        self.history.record(f"{name}_best", value < min(earlier, default=math.inf))
-
-    def _last_epoch(self) -> dict[str, Any]:
-        history: list[dict[str, Any]] = list(self.history)
-        return history[-1] if history else {}
-
-    def _is_heard(self) -> bool:
-        """Whether any callback wants to know of batches."""
-        return any(
-            getattr(type(callback), event) is not getattr(Callback, event)
-            for _, callback in self.callbacks_
-            for event in _BATCH_EVENTS
-        )
-
     def _is_watched(self) -> bool:
         """Whether any callback may want to see the targets."""
         return any(not isinstance(callback, OURS) for _, callback in self.callbacks_)
-
-    def _has_own_rate(self) -> bool:
-        """Whether a callback sets the learning rate, and no schedule of ours does."""
-        moved = any(isinstance(callback, LRScheduler) for _, callback in self.callbacks_)
-        return moved and self.schedule == "constant"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return modules on the CPU and plain values, which any pickler can carry.
