@@ -38,6 +38,7 @@ from ._learning import check_unchanged, learn
 from ._parameters import callback_params, set_callback_params, split_params
 from ._portable import carried_state, settle
 from ._samples import check_judges, check_samples, encode_samples
+from ._stored_samples import opened
 from ._weights import check_weight, counted, scaled
 
 __all__ = ["EMBEDDING_DIM", "BaseSphereEstimator", "HasMethods", "Interval", "Real", "StrOptions"]
@@ -196,7 +197,7 @@ class BaseSphereEstimator(
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: ArrayLike | None = None,
         X_val: Any = None,
         y_val: Any = None,
@@ -229,7 +230,7 @@ class BaseSphereEstimator(
     def partial_fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
@@ -332,6 +333,7 @@ class BaseSphereEstimator(
             if not fresh:
                 self._validate_params()
                 check_unchanged(self)
+            X, y = opened(X, y)
             given, encoder = y, self._make_target_encoder()
             X, y = self._check_rows(X, y, reset=fresh)
             weight = check_weight(sample_weight, X)

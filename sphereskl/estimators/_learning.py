@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from ..nn import EmbeddingModel, TableInput
 from ..training import (
     EmbeddingNet,
+    LazyRows,
     TensorData,
     assign_folds,
     fit_net,
     hold_out,
     one_thread,
     resolve_device,
-    row_keys,
+    sampled,
     seeded,
 )
 from ._angular_components import resolve_regularizer
@@ -32,9 +33,13 @@ from ._components import (
     sized_backbone,
 )
 from ._reading import READINGS
+from ._stored_samples import encode_rows, keys_of
 
 # Fewer distinct held-out rows than this say too little to judge a model by.
 _MIN_HELD_OUT = 10
+
+# More rows than these tell nothing new about a loss, a scale or a quantile.
+_MOST_JUDGES = 2**17
 
 # With up to so many rows, an epoch of batches of 128 has too few steps.
 _SMALL = 3000
@@ -92,7 +97,8 @@ def learn(
         )
     estimator.net_ = net
     if estimator._calibrates:
-        estimator._calibrate(train if valid is None else valid, len(np.unique(judging)))
+        judges = _some(train) if valid is None else valid
+        estimator._calibrate(judges, len(np.unique(judging[sampled(judging, _MOST_JUDGES)])))
         net.scale = estimator.scale_
     estimator._look_back(train, valid, anew=not partial)
 
@@ -116,8 +122,7 @@ def _prepare(
     if fresh:
         encoder = make_encoder(estimator, rows[0])
         estimator.encoder_ = encoder.fit(rows[0], rows[2])
-    encode = estimator.encoder_.transform
-    X = encode(rows[0])
+    X = encode_rows(estimator, rows[0], resolve_device(estimator.device))
     if fresh:
         net, estimator.n_members_ = _fresh_net(estimator, X, seed)
     else:
@@ -126,7 +131,7 @@ def _prepare(
     if net.batch_size == "auto":
         net.batch_size = 64 if len(rows[0]) <= _SMALL else 128
     net.batch_size = int(net.batch_size)  # NumPy's small integers overflow
-    keys = row_keys(rows[0], net.seed)
+    keys = keys_of(rows[0], net.seed)
     fold, held_out = None, np.zeros(len(keys), dtype=bool)
     if judged is None:
         fold, held_out = _split(estimator, keys, strata, fresh=fresh, partial=partial)
@@ -135,8 +140,8 @@ def _prepare(
         _fit_curves(net, train)
     valid, judging = None, keys
     if judged is not None:
-        valid = _to_device(net, encode(judged[0]), *judged[1:])
-        judging = row_keys(judged[0], seed)
+        judging = keys_of(judged[0], seed)
+        valid = _to_device(net, encode_rows(estimator, judged[0], net.device), *judged[1:])
     elif fold is not None:
         train = train._replace(fold=torch.from_numpy(fold).to(net.device))
         valid, judging = _select(train, fold >= 0), keys[fold >= 0]
@@ -182,9 +187,13 @@ def _split(
         return None, nobody
     ranges = estimator._key_ranges
     if ranges is None:
+        # Of very many rows a smaller share says as much, and the others are learned from.
+        fraction = min(fraction, _MOST_JUDGES / len(keys))
         amount = estimator.n_members_ if has_members else fraction
         ranges = (assign_folds if has_members else hold_out)(keys, strata, amount)
     part = ranges.part_of(keys, strata)
+    if has_members:
+        part[~sampled(keys, _MOST_JUDGES)] = -1
     judges = part >= 0 if has_members else part == 0
     if len(np.unique(keys[judges])) < _MIN_HELD_OUT:
         return None, nobody
@@ -192,7 +201,7 @@ def _split(
     return (part, nobody) if has_members else (None, judges)
 
 
-def _fresh_net(estimator: Any, X: Tensor, seed: int) -> tuple[EmbeddingNet, int]:
+def _fresh_net(estimator: Any, X: Tensor | LazyRows, seed: int) -> tuple[EmbeddingNet, int]:
     """Build the network that an estimator's parameters describe, and count its members."""
     encoder = estimator.encoder_
     with seeded(seed):
@@ -210,9 +219,11 @@ def _fresh_net(estimator: Any, X: Tensor, seed: int) -> tuple[EmbeddingNet, int]
 
 def _fit_curves(net: EmbeddingNet, train: TensorData) -> None:
     """Let numeric embeddings bend where the rows are."""
+    rows = None
     for layer in net.module.modules():
         if isinstance(layer, TableInput):
-            layer.fit_edges(train.X.to(net.module.device), train.weight)
+            rows = rows or _some(train)
+            layer.fit_edges(rows.X[:].to(net.module.device), rows.weight)
 
 
 def _kept_net(estimator: Any) -> EmbeddingNet:
@@ -277,18 +288,29 @@ def net_options(estimator: Any, model: EmbeddingModel) -> dict[str, Any]:
 
 
 def _to_device(
-    net: EmbeddingNet, X: Tensor, target: NDArray[Any], weight: NDArray[Any]
+    net: EmbeddingNet, X: Tensor | LazyRows, target: NDArray[Any], weight: NDArray[Any]
 ) -> TensorData:
     """Put encoded rows on the training device; equal weights are none."""
-    equal = (weight == weight[0]).all()
-    share = None if equal else torch.from_numpy(weight / weight.mean()).to(net.device, X.dtype)
-    return TensorData(X.to(net.device), torch.from_numpy(target).to(net.device), share)
+    equal, dtype = (weight == weight[0]).all(), X[:1].dtype
+    share = None if equal else torch.from_numpy(weight / weight.mean()).to(net.device, dtype)
+    X = X.to(net.device) if isinstance(X, Tensor) else X
+    return TensorData(X, torch.from_numpy(target).to(net.device), share)
 
 
 def _select(data: TensorData, chosen: NDArray[np.bool_]) -> TensorData:
     """Return the rows that are chosen, with weights of mean 1."""
-    part = data.select(torch.from_numpy(np.flatnonzero(chosen)).to(data.X.device))
+    part = data
+    if not chosen.all():  # all of them need no copy
+        part = data.select(torch.from_numpy(np.flatnonzero(chosen)).to(data.target.device))
     return part if part.weight is None else part._replace(weight=part.weight / part.weight.mean())
+
+
+def _some(data: TensorData) -> TensorData:
+    """Return rows that lie evenly among very many, or all that there are."""
+    every = -(-len(data.target) // _MOST_JUDGES)
+    if every == 1:
+        return data
+    return data.select(torch.arange(0, len(data.target), every, device=data.target.device))
 
 
 def _shown(value: Any) -> str:

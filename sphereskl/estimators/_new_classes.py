@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..geometry import assign_prototypes, normalize
-from ..training import TensorData, infer, one_thread
+from ..preprocessing import take_rows
+from ..training import LazyRows, TensorData, infer, one_thread
 from ._learning import net_options
 from ._reference import merge, moments, outputs, rearranged
+from ._stored_samples import encode_rows
 
 # Share of known rows that may be taken for new classes; see docs/benchmarks/new_classes.md.
 _MISTAKEN = 0.02
@@ -43,7 +45,7 @@ def claim_reserved(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDA
             f"{estimator.n_reserved} prototypes are free; fit with more, or call add_classes."
         )
     rows = np.isin(y, labels)
-    encoded = estimator.encoder_.transform(X[rows])
+    encoded = encode_rows(estimator, take_rows(X, rows), estimator.device_)
     means = _mean_embeddings(estimator, encoded, y[rows], weight[rows], labels)
     claimed = assign_prototypes(means, reserved)
     left = np.setdiff1d(np.arange(len(reserved)), claimed.numpy())
@@ -62,7 +64,7 @@ def imprint(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[An
         Validated rows of positive weight, all of classes that are new.
     """
     labels, model = np.unique(y), estimator.module_
-    encoded = estimator.encoder_.transform(X)
+    encoded = encode_rows(estimator, X, estimator.device_)
     directions = normalize(_mean_embeddings(estimator, encoded, y, weight, labels))
     if not model.free_norm:
         directions *= _length(estimator, encoded, y, weight, labels, directions)
@@ -79,7 +81,11 @@ def imprint(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[An
 
 
 def _mean_embeddings(
-    estimator: Any, encoded: Tensor, y: NDArray[Any], weight: NDArray[Any], labels: NDArray[Any]
+    estimator: Any,
+    encoded: Tensor | LazyRows,
+    y: NDArray[Any],
+    weight: NDArray[Any],
+    labels: NDArray[Any],
 ) -> Tensor:
     """Return the weighted sum of the embeddings of every label, (n_labels, embedding_dim)."""
     z = infer(estimator.module_.embed, encoded, device=estimator.device_).double()
@@ -90,7 +96,7 @@ def _mean_embeddings(
 
 def _length(
     estimator: Any,
-    encoded: Tensor,
+    encoded: Tensor | LazyRows,
     y: NDArray[Any],
     weight: NDArray[Any],
     labels: NDArray[Any],

@@ -5,14 +5,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from torch import Tensor
 
-from ..training import TensorData, infer, one_thread
+from ..training import LazyRows, TensorData, infer, one_thread
 
 # Rows whose embedding is kept, and held-out rows whose scores are, at the most.
 _MOST_KEPT = 1000
 # Numbers in the outputs that class means and covariances are learned from, at the most.
 _MOST_NUMBERS = 10_000_000
+# Rows that are sorted by class to choose among, at the most.
+_MOST_SORTED = 2**20
+
 # Share of the mean variance that is added to every variance, so that each has an inverse.
 _SHRINKAGE = 1e-3
 # What is left of earlier parts of a stream when one more has come: the network moves on.
@@ -59,14 +63,14 @@ def refer(
         reference = merge(former, reference, memory=_MEMORY)
     judges = train if valid is None else valid
     every = -(-len(judges.X) // _MOST_KEPT)
-    judges = judges.select(torch.arange(0, len(judges.X), every, device=judges.X.device))
+    judges = judges.select(torch.arange(0, len(judges.X), every, device=judges.target.device))
     judged = traits(estimator, reference, *judges.inputs)
     if former is not None:
         judged = np.concatenate([judged, former["judged"]])[:_MOST_KEPT]
     return {**reference, "judged": judged}
 
 
-def outputs(estimator: Any, X: Tensor, *, unit: bool = False) -> NDArray[np.float64]:
+def outputs(estimator: Any, X: Tensor | LazyRows, *, unit: bool = False) -> NDArray[np.float64]:
     """Return what the backbone says of encoded rows, (n_members, n_samples, embedding_dim).
 
     `unit` normalises every row.
@@ -102,12 +106,13 @@ def moments(h: NDArray[Any], rows: TensorData, n_classes: int) -> Reference:
     target = rows.target.cpu().numpy()
     weight = np.ones(len(target)) if rows.weight is None else rows.weight.double().cpu().numpy()
     fold = np.full(len(target), -1) if rows.fold is None else rows.fold.cpu().numpy()
-    of_class = np.eye(n_classes)[target]
     found: dict[str, list[Any]] = {"counts": [], "means": [], "scatter": []}
     for member, outputs_of_member in enumerate(h):
         share = np.where(fold == member, 0.0, weight)
-        count = share @ of_class
-        mean = (of_class.T * share) @ outputs_of_member / np.maximum(count, 1e-30)[:, None]
+        count = np.bincount(target, share, n_classes)
+        entries = share, (target, np.arange(len(target)))
+        total = csr_array(entries, shape=(n_classes, len(target))) @ outputs_of_member
+        mean = total / np.maximum(count, 1e-30)[:, None]
         away = outputs_of_member - mean[target]
         found["counts"].append(count)
         found["means"].append(mean)
@@ -169,7 +174,7 @@ def rearranged(reference: Reference, places: NDArray[Any], n_classes: int) -> Re
 
 
 def traits(
-    estimator: Any, reference: Reference, X: Tensor, member: Tensor | None = None
+    estimator: Any, reference: Reference, X: Tensor | LazyRows, member: Tensor | None = None
 ) -> NDArray[np.float64]:
     """Return two measures of how typical encoded rows are, (n_samples, 2); higher is more typical.
 
@@ -221,6 +226,10 @@ def _even_share(target: Tensor, n_classes: int, most: int) -> Tensor:
     """Choose rows evenly from every class, `most` of them, or all if they are no more."""
     if len(target) <= most:
         return torch.arange(len(target), device=target.device)
+    every = -(-len(target) // _MOST_SORTED)
+    if every > 1:
+        chosen = _even_share(target[::every], n_classes, most)
+        return chosen * every
     order = target.argsort(stable=True)
     counts = torch.bincount(target, minlength=n_classes)
     quota = max(1, most // n_classes)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_X_y, validate_data
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from ..preprocessing import ColumnReader, as_array, is_frame, is_plain, split_columns
-from ..training import one_thread
+from ..preprocessing import ColumnReader, StoredRows, as_array, is_frame, is_plain, split_columns
+from ..training import LazyRows, one_thread
 from ._components import check_meaning, takes_gaps
+from ._stored_samples import as_stored, check_stored, encode_rows, opened
 from ._weights import counted
 
 
@@ -41,7 +41,8 @@ def check_samples(
     y : ndarray
         Only if targets are validated.
     """
-    if not isinstance(X, np.ndarray):
+    if not isinstance(X, np.ndarray | StoredRows):
+        X, y = opened(X, y)
         _check_kind(X)
     X = as_array("X", X) if isinstance(X, Tensor) else X
     y = as_array("y", y) if isinstance(y, Tensor) else y
@@ -52,8 +53,10 @@ def check_samples(
     if reset and n_axes > 2 and estimator.input_shape is None:
         check_meaning(np.shape(X))
     is_table = n_axes == 2 and estimator.input_shape is None
+    stored = as_stored(estimator, X, is_table=is_table)
     if reset:
-        estimator._reader = _make_reader(estimator, X) if is_table else None
+        first = X if stored is None else stored[:1]
+        estimator._reader = _make_reader(estimator, first) if is_table else None
     options["dtype"] = np.float64, np.float32, *(() if is_table else (np.uint8,))
     options["allow_nd"] = True
     if is_table and takes_gaps(estimator):
@@ -61,7 +64,9 @@ def check_samples(
     checked: Any
     # Scikit-learn adds all values up to see whether one is not finite, and sums may overflow.
     with np.errstate(over="ignore", invalid="ignore"):
-        if estimator._reader is not None and estimator._reader.has_levels:
+        if stored is not None:
+            checked = check_stored(estimator, stored, y, reset=reset, **options)
+        elif estimator._reader is not None and estimator._reader.has_levels:
             checked = _read(estimator, X, y, reset=reset, **options)
         else:
             try:
@@ -81,22 +86,23 @@ def check_samples(
 
 
 @one_thread()
-def encode_samples(estimator: Any, X: Any) -> Tensor:
+def encode_samples(estimator: Any, X: Any) -> Tensor | LazyRows:
     """Validate samples that are to be predicted, and turn them into a tensor.
 
     Parameters
     ----------
     estimator : BaseSphereEstimator
         Fitted.
-    X : array-like, DataFrame or Tensor
+    X : array-like, DataFrame, Tensor or Dataset
         Samples.
 
     Returns
     -------
-    X : Tensor of shape (n_samples, ...)
+    X : Tensor of shape (n_samples, ...) or LazyRows
         What the network takes.
     """
-    return estimator.encoder_.transform(check_samples(estimator, X, reset=False))
+    checked = check_samples(estimator, X, reset=False)
+    return encode_rows(estimator, checked, estimator.device_, checked=False)
 
 
 def check_judges(
@@ -118,6 +124,7 @@ def check_judges(
     judges : tuple (X, target, weight) or None
         Rows of positive weight; ``None`` if there is neither.
     """
+    X_val, y_val = opened(X_val, y_val)
     if X_val is None and y_val is None:
         return None
     if X_val is None or y_val is None:
@@ -137,13 +144,8 @@ def check_judges(
 
 def _check_kind(X: Any) -> None:
     """Refuse samples that are no table and no images, whatever they hold."""
-    if isinstance(X, Dataset | DataLoader):
-        raise TypeError(
-            f"X is a {type(X).__name__}, but samples and targets are taken apart, as arrays, "
-            "frames or tensors; pass X and y."
-        )
     is_text = isinstance(X, str | bytes)
-    known = isinstance(X, Sequence | memoryview) or any(
+    known = isinstance(X, Sequence | memoryview | StoredRows) or any(
         hasattr(X, name) for name in ("__array__", "__array_interface__", "shape")
     )
     if isinstance(X, type) or (X is not None and not is_text and not known and not is_frame(X)):

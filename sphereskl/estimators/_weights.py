@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..preprocessing import as_array
+from ..preprocessing import as_array, take_rows
 
 
 def check_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
@@ -62,7 +62,7 @@ def counted(X: Any, y: Any, weight: NDArray[Any]) -> tuple[Any, Any, NDArray[Any
     if kept.all():
         return X, y, weight
     y = tuple(part[kept] for part in y) if isinstance(y, tuple) else y[kept]
-    return X[kept], y, weight[kept]
+    return take_rows(X, kept), y, weight[kept]
 
 
 def scaled(weight: NDArray[np.float64]) -> NDArray[np.float64]:

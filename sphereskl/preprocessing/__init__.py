@@ -1,5 +1,6 @@
 """What users bring, turned into tensors: encoders of samples and encoders of targets."""
 
+from ._arrays import as_array
 from ._columns import ColumnReader, is_frame, is_plain, split_columns
 from ._images import ImageEncoder, infer_sample_shape, read_layout
 from ._labels import Labels, plain_labels
@@ -11,15 +12,18 @@ from ._labels_and_values import (
     targets_form,
 )
 from ._ordered_labels import OrderedLabels
-from ._tables import TableEncoder, as_array
+from ._stored_rows import DatasetRows, StoredRows, row_blocks, take_rows
+from ._tables import TableEncoder
 from ._values import Values, from_cosines, plain_values, resolve_bounds, to_cosines
 
 __all__ = [
     "ColumnReader",
+    "DatasetRows",
     "ImageEncoder",
     "Labels",
     "LabelsAndValues",
     "OrderedLabels",
+    "StoredRows",
     "TableEncoder",
     "Values",
     "as_array",
@@ -33,8 +37,10 @@ __all__ = [
     "plain_values",
     "read_layout",
     "resolve_bounds",
+    "row_blocks",
     "split_columns",
     "split_targets",
+    "take_rows",
     "targets_form",
     "to_cosines",
 ]

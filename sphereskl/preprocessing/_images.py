@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._tables import as_tensor, check_dtype
+from ._arrays import as_tensor, check_dtype
+from ._stored_rows import row_blocks
 
 # More channels than this in the last axis of a 4-D array could as well be a width.
 _MAX_CHANNELS = 4
 _AXES = ("channels", "height", "width")
-_CHUNK = 1024
 
 
 class ImageEncoder:
@@ -53,10 +53,14 @@ class ImageEncoder:
         check_dtype(self.dtype)
         self.dtype_in_ = X.dtype.name
         self.output_shape_ = self._arrange(X[:1]).shape[1:]
+        sums, total = np.zeros((2, self.output_shape_[0])), 0.0
+        for rows, block in row_blocks(X):
+            if self.standardize:
+                share = np.ones(len(block)) if weight is None else weight[rows]
+                sums += (share[:, None, None] * self._moments(block)).sum(axis=0)
+                total += share.sum()
         if self.standardize:
-            chunks = [X[i : i + _CHUNK] for i in range(0, len(X), _CHUNK)]
-            moments = np.concatenate([self._moments(chunk) for chunk in chunks])
-            first, second = np.average(moments, axis=0, weights=weight)
+            first, second = sums / total
             variance = second - np.square(first)
             constant = variance <= 1e-12 * second  # rounding of the difference above
             self.mean_ = first[:, None, None]

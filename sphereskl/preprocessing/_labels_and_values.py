@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 from torch import Tensor
 
+from ._arrays import as_array
 from ._labels import is_missing, plain_labels
-from ._tables import as_array
 from ._values import from_cosines, resolve_bounds, to_cosines, warn_beyond
 
 

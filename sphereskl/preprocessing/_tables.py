@@ -1,6 +1,7 @@
 """Tables to tensors."""
 
-from typing import Any, NoReturn
+from functools import reduce
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -10,16 +11,27 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from ..nn import Columns
+from ._arrays import as_tensor, check_dtype
 from ._columns import ColumnReader, is_plain
+from ._moments import Moments, block_moments, joined
+from ._stored_rows import StoredRows, row_blocks
 
 # Standard deviations at which standardised columns are cut off. Heavy tails would
 # otherwise dominate the embedding of their row.
 _LIMIT = 4.0
 
-_FLOATS_OF_NUMPY = (torch.float16, torch.float32, torch.float64)
-
 # Bounds the memory of what is computed in double precision.
 _ROWS_AT_ONCE = 65_536
+
+
+class _Block(NamedTuple):
+    """What `TableEncoder.fit` learns of a block of rows, about every column of its kind."""
+
+    has_gaps: NDArray[np.bool_]
+    is_empty: NDArray[np.bool_]
+    levels: list[NDArray[Any]]
+    numbers: Moments
+    flags: Moments
 
 
 class TableEncoder(BaseEstimator):
@@ -110,28 +122,50 @@ class TableEncoder(BaseEstimator):
         """
         check_dtype(self.dtype)
         validate_data(self, X, reset=True, skip_check_array=True)
-        self._reader = ColumnReader(self.categorical_features).fit(X)
+        is_stored = isinstance(X, StoredRows)
+        self._reader = ColumnReader(self.categorical_features).fit(X[:1] if is_stored else X)
         self.is_categorical_ = self._reader.is_categorical_
-        X, weight = self._reader.read(X), None if weight is None else np.asarray(weight)
-        if X.dtype.kind == "f" and np.isinf(X).any():
-            _refuse_infinity(X)
-        numbers = X[:, ~self.is_categorical_] if self.is_categorical_.any() else X
-        missing = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros_like(numbers, bool)
-        self.gaps_ = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
-        self.levels_ = [np.unique(column) for column in X[:, self.is_categorical_].T]
+        X = X if is_stored else self._reader.read(X)
+        weight = None if weight is None else np.asarray(weight)
+        found = [
+            self._look_at(block, None if weight is None else weight[rows])
+            for rows, block in row_blocks(X)
+        ]
+        self.gaps_ = np.flatnonzero(
+            np.any([block.has_gaps for block in found], axis=0)
+            & ~np.all([block.is_empty for block in found], axis=0)
+        )
+        self.levels_ = [
+            np.unique(np.concatenate(column))
+            for column in zip(*(block.levels for block in found), strict=True)
+        ]
         self.output_shape_ = (self.columns_.n_columns,)
         if not self.standardize:
-            if self.levels_ or missing.any():
+            if self.levels_ or np.any([block.has_gaps for block in found]):
                 kind = "categories" if self.levels_ else "missing values"
                 raise ValueError(
                     f"X has {kind}, but a network of your own sees the numbers of X as they are; "
                     "encode and impute them before it in a pipeline, or take backbone='auto'."
                 )
             return self
-        self.mean_, self.std_ = _moments(numbers, weight, missing if missing.any() else None)
-        flags = missing[:, self.gaps_].astype(np.float64)
-        self.flag_mean_, self.flag_std_ = _moments(flags, weight)
+        self.mean_, self.std_ = reduce(joined, [block.numbers for block in found]).standard()
+        flags = reduce(joined, [block.flags for block in found]).standard()
+        self.flag_mean_, self.flag_std_ = (moment[self.gaps_] for moment in flags)
         return self
+
+    def _look_at(self, X: NDArray[Any], weight: NDArray[Any] | None) -> _Block:
+        """Learn what there is to learn from a block of rows."""
+        if X.dtype.kind == "f" and np.isinf(X).any():
+            _refuse_infinity(X)
+        numbers = X[:, ~self.is_categorical_] if self.is_categorical_.any() else X
+        missing = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros_like(numbers, bool)
+        return _Block(
+            np.asarray(missing.any(axis=0)),
+            np.asarray(missing.all(axis=0)),
+            [np.unique(column) for column in X[:, self.is_categorical_].T],
+            block_moments(numbers, weight, missing if missing.any() else None),
+            block_moments(missing, weight),
+        )
 
     def transform(self, X: Any) -> Tensor:
         """Encode rows.
@@ -217,42 +251,6 @@ class TableEncoder(BaseEstimator):
         return encoded
 
 
-def _moments(
-    X: NDArray[Any], weight: NDArray[Any] | None, missing: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return weighted mean and deviation of every column, over what is not missing."""
-    if not X.shape[1]:
-        return np.zeros(0), np.ones(0)
-    # About the first row and in units of the range: exact for constant columns,
-    # safe for time stamps, whose mean is far above their deviation, and for
-    # columns whose squares would overflow.
-    first = X[0].astype(np.float64)
-    if missing is not None:
-        first = np.nan_to_num(X[(~missing).argmax(axis=0), np.arange(X.shape[1])].astype(float))
-        X = np.where(missing, first, X)
-    with np.errstate(over="ignore"):
-        offset = X - first
-    unit = np.abs(offset).max(axis=0)
-    if np.isinf(unit).any():
-        column = int(np.isinf(unit).argmax())
-        raise ValueError(
-            f"X has numbers in its numeric column {column} that are further apart than the largest "
-            "number; scale it, or put NaN where such a number stands for a missing value."
-        )
-    unit[unit == 0] = 1.0
-    offset /= unit
-    if missing is None:
-        centre = np.average(offset, axis=0, weights=weight)
-        variance = np.average(np.square(offset - centre), axis=0, weights=weight)
-    else:
-        share = (1.0 if weight is None else weight[:, None]) * ~missing
-        total = share.sum(axis=0)
-        total[total == 0] = 1.0
-        centre = (share * offset).sum(axis=0) / total
-        variance = (share * np.square(offset - centre)).sum(axis=0) / total
-    return first + unit * centre, np.where(variance > 0, unit * np.sqrt(variance), 1.0)
-
-
 def _refuse_infinity(X: NDArray[Any]) -> NoReturn:
     row, column = np.argwhere(np.isinf(X))[0]
     raise ValueError(
@@ -266,62 +264,3 @@ def _codes(column: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int64]:
     place = np.searchsorted(levels, column).clip(max=len(levels) - 1)
     found = levels[place]
     return np.where((found == column) | (np.isnan(found) & np.isnan(column)), place, -1)
-
-
-def as_tensor(X: np.ndarray) -> Tensor:
-    """Share an array's memory as a tensor if torch can, which wants it writable and in order."""
-    if X.dtype == np.longdouble:
-        X = X.astype(np.float64)
-    in_order = X.flags.c_contiguous or X.flags.f_contiguous
-    if X.flags.writeable and X.dtype.isnative and in_order:
-        return torch.from_numpy(X)
-    return torch.from_numpy(np.array(X, dtype=X.dtype.newbyteorder("="), order="C"))
-
-
-def check_dtype(name: Any) -> None:
-    """Refuse what is not the name of a type: names, not types, can be stored in any form."""
-    if name not in ("float32", "float64"):
-        raise ValueError(f"dtype must be 'float32' or 'float64', got {name!r}.")
-
-
-def as_array(name: str, values: Tensor) -> NDArray[Any]:
-    """Turn a torch tensor into an array.
-
-    Parameters
-    ----------
-    name : str
-        What the user calls it.
-    values : Tensor
-        On any device.
-
-    Returns
-    -------
-    values : ndarray
-        Sharing memory if it can.
-
-    Raises
-    ------
-    ValueError
-        If the tensor belongs to a graph, is sparse, or holds nothing.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sphereskl.preprocessing import as_array
-    >>> as_array("X", torch.tensor([1.5], dtype=torch.bfloat16))
-    array([1.5], dtype=float32)
-    """
-    if values.requires_grad:
-        raise ValueError(
-            f"{name} is a torch tensor that requires grad, which fitting would silently cut off; "
-            f"pass {name}.detach()."
-        )
-    if values.is_meta:
-        raise ValueError(f"{name} is a torch tensor on the device 'meta', which holds no numbers.")
-    if values.is_quantized:
-        values = values.dequantize()
-    if values.is_nested or values.layout != torch.strided:
-        raise ValueError(f"{name} is a sparse or nested torch tensor; pass {name}.to_dense().")
-    if values.is_floating_point() and values.dtype not in _FLOATS_OF_NUMPY:
-        values = values.float()  # exact: bfloat16 and the types of eight bits are parts of it
-    return values.cpu().resolve_conj().resolve_neg().numpy()

@@ -6,8 +6,8 @@ from typing import Any, Self
 import numpy as np
 from torch import Tensor
 
+from ._arrays import as_array
 from ._labels import is_missing
-from ._tables import as_array
 
 
 class Values:

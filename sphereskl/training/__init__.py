@@ -6,9 +6,10 @@ from ._criterion import AngularCriterion, Criterion
 from ._data import ShuffledBatches, TensorData
 from ._devices import resolve_device
 from ._fit import fit_net
-from ._hold_out import KeyRanges, assign_folds, hold_out, row_keys
+from ._hold_out import KeyRanges, assign_folds, hold_out, row_keys, sampled
 from ._inference import infer
 from ._interrupt import called_from_prompt, settle_interruption
+from ._lazy_rows import LazyRows
 from ._net import EmbeddingNet, StopTraining
 from ._neutral import neutral_torch
 from ._optimizers import OPTIMIZERS, make_optimizer
@@ -27,6 +28,7 @@ __all__ = [
     "Criterion",
     "EmbeddingNet",
     "KeyRanges",
+    "LazyRows",
     "ProgressBar",
     "ReassignPrototypes",
     "RowNumbers",
@@ -48,6 +50,7 @@ __all__ = [
     "one_thread",
     "resolve_device",
     "row_keys",
+    "sampled",
     "seeded",
     "settle_interruption",
     "unchanged_on_error",

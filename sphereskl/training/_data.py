@@ -1,14 +1,14 @@
-"""Whole tensors on the training device, and batches cut from them."""
+"""Samples with targets and weights, and batches cut from them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-# Batches gathered in one call: fewer calls, without a second copy of all the data.
-_BATCHES_AT_ONCE = 16
+# Batches gathered in one call, and numbers in them: fewer calls, without a second copy of all.
+_BATCHES_AT_ONCE, _NUMBERS_AT_ONCE = 16, 2**22
 
 
 class TensorData(NamedTuple):
@@ -16,10 +16,10 @@ class TensorData(NamedTuple):
 
     Parameters
     ----------
-    X : Tensor of shape (n_samples, ...)
-        Encoded samples.
+    X : Tensor of shape (n_samples, ...) or LazyRows
+        Encoded samples; those of a batch are a tensor.
     target : Tensor of shape (n_samples,)
-        Encoded targets.
+        Encoded targets, on the training device.
     weight : Tensor of shape (n_samples,), default=None
         Row weights of mean 1 over the training set; ``None`` stands for ones.
     fold : Tensor of shape (n_samples,), default=None
@@ -27,29 +27,57 @@ class TensorData(NamedTuple):
         row judges instead, -1 for none; ``None`` trains all on all.
     """
 
-    X: Tensor
+    X: Any
     target: Tensor
     weight: Tensor | None = None
     fold: Tensor | None = None
 
     @property
-    def inputs(self) -> tuple[Tensor, ...]:
+    def inputs(self) -> tuple[Any, ...]:
         """What a model takes to judge itself by the rows: `X`, and `fold` if there are members."""
         return (self.X,) if self.fold is None else (self.X, self.fold)
 
     def select(self, index: Tensor) -> "TensorData":
-        """Return the rows at `index`."""
-        return TensorData(
-            self.X.index_select(0, index),
-            self.target.index_select(0, index),
-            None if self.weight is None else self.weight.index_select(0, index),
-            None if self.fold is None else self.fold.index_select(0, index),
+        """Return the rows at `index`; samples that are stored are not read."""
+        return TensorData._make(
+            part if part is None else part.index_select(0, index) for part in self
         )
+
+    def batches(self, indices: tuple[Tensor, ...]) -> Iterator["TensorData"]:
+        """Gather batches.
+
+        Parameters
+        ----------
+        indices : tuple of Tensor of int64
+            Of the rows of every batch, on the device of the targets.
+
+        Yields
+        ------
+        batch : TensorData
+            Tensors on that device.
+        """
+        n_numbers = max(1, len(indices[0]) * self.X[:1].numel())
+        n_at_once = max(1, min(_BATCHES_AT_ONCE, _NUMBERS_AT_ONCE // n_numbers))
+        groups = [indices[i : i + n_at_once] for i in range(0, len(indices), n_at_once)]
+        for group, together in zip(groups, self._gathered(groups), strict=True):
+            sizes = [len(index) for index in group]
+            parts = [[None] * len(sizes) if t is None else t.split(sizes) for t in together]
+            yield from map(TensorData._make, zip(*parts, strict=True))
+
+    def _gathered(self, groups: Sequence[tuple[Tensor, ...]]) -> Iterator["TensorData"]:
+        """Yield the rows of every group of batches as tensors."""
+        if isinstance(self.X, Tensor):
+            yield from (self.select(torch.cat(group)) for group in groups)
+            return
+        others = self._replace(X=self.target)
+        samples = self.X.parts(torch.cat(group).cpu() for group in groups)
+        for X, group in zip(samples, groups, strict=True):
+            yield others.select(torch.cat(group))._replace(X=X.to(self.target.device))
 
 
 @dataclass
 class ShuffledBatches:
-    """Random batches of a whole tensor, without row-by-row collation.
+    """Random batches, without row-by-row collation.
 
     Parameters
     ----------
@@ -70,13 +98,11 @@ class ShuffledBatches:
         return -(-len(self.data.X) // self.batch_size)
 
     def __iter__(self) -> Iterator[TensorData]:
-        return iter([self.data]) if len(self) == 1 else self._shuffled()
-
-    def _shuffled(self) -> Iterator[TensorData]:
-        order = torch.randperm(len(self.data.X), generator=self.generator)
-        batches = order.to(self.data.X.device).tensor_split(len(self))
-        for start in range(0, len(batches), _BATCHES_AT_ONCE):
-            sizes = [len(batch) for batch in batches[start : start + _BATCHES_AT_ONCE]]
-            together = self.data.select(torch.cat(batches[start : start + _BATCHES_AT_ONCE]))
-            parts = [[None] * len(sizes) if t is None else t.split(sizes) for t in together]
-            yield from map(TensorData._make, zip(*parts, strict=True))
+        n_rows = len(self.data.X)
+        if len(self) == 1:
+            if isinstance(self.data.X, Tensor):
+                return iter([self.data])
+            order = torch.arange(n_rows)
+        else:
+            order = torch.randperm(n_rows, generator=self.generator)
+        return self.data.batches(order.to(self.data.target.device).tensor_split(len(self)))

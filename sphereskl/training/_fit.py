@@ -71,10 +71,10 @@ def fit_net(
     net.max_epochs, net.schedule = max_epochs, schedule
     net.verbose = int(bool(callbacks) or verbose)
     with ExitStack() as stack:
-        if train.X.device.type == "cpu":
+        if train.target.device.type == "cpu":
             stack.enter_context(one_thread())
         if draws_globally:
-            stack.enter_context(seeded(net.seed, train.X.device))
+            stack.enter_context(seeded(net.seed, train.target.device))
         try:
             if net.initialized_:
                 net.initialize_callbacks()

@@ -5,8 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Bounds the memory of a copy in float64.
-_ROWS_AT_ONCE = 4096
+# Bounds the memory of a copy in float64, and of the edges of every row's stratum.
+_ROWS_AT_ONCE, _KEYS_AT_ONCE = 4096, 65_536
+
+# So many keys say where a share of all ends; beyond that a sample of them is sorted.
+_MOST_SORTED = 2**20
 _LAST_KEY = np.uint64(2**64 - 1)
 
 
@@ -34,12 +37,12 @@ def row_keys(X: np.ndarray, seed: int) -> np.ndarray:
     (True, False)
     """
     salt = seed.to_bytes(8, "little")
-    digests = (
-        hashlib.blake2b(row, digest_size=8, key=salt).digest()
-        for start in range(0, len(X), _ROWS_AT_ONCE)
-        for row in _canonical(X[start : start + _ROWS_AT_ONCE])
-    )
-    return np.frombuffer(b"".join(digests), dtype=np.uint64)
+    keys = np.empty(len(X), dtype=np.uint64)
+    for start in range(0, len(X), _ROWS_AT_ONCE):
+        rows = _canonical(X[start : start + _ROWS_AT_ONCE])
+        digests = (hashlib.blake2b(row, digest_size=8, key=salt).digest() for row in rows)
+        keys[start : start + len(rows)] = np.frombuffer(b"".join(digests), dtype=np.uint64)
+    return keys
 
 
 def _canonical(X: np.ndarray) -> np.ndarray:
@@ -47,6 +50,29 @@ def _canonical(X: np.ndarray) -> np.ndarray:
     rows = np.add(X, 0.0, dtype=np.float64, order="C")  # -0.0 + 0.0 is 0.0
     rows[np.isnan(rows)] = np.nan
     return rows
+
+
+def sampled(keys: np.ndarray, most: int) -> np.ndarray:
+    """Choose rows by their content, whatever part of the range their keys lie in.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_samples,), uint64
+        From `row_keys`.
+    most : int
+        Number of rows to expect.
+
+    Returns
+    -------
+    chosen : ndarray of shape (n_samples,), bool
+        Copies of a row share their fate. All, if there are no more rows.
+    """
+    if len(keys) <= most:
+        return np.ones(len(keys), dtype=bool)
+    # Multiplication by 2^64 divided by the golden ratio scatters numbers that lie together
+    # (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+    limit = np.uint64(int(most / len(keys) * 2**64))
+    return keys * np.uint64(0x9E3779B97F4A7C15) < limit
 
 
 class KeyRanges(NamedTuple):
@@ -83,9 +109,13 @@ class KeyRanges(NamedTuple):
         """
         if not len(self.strata):
             return np.full(len(keys), -1)
-        place = np.searchsorted(self.strata, target).clip(max=len(self.strata) - 1)
-        part = (keys[:, None] >= self.edges[place]).sum(axis=1)
-        return np.where(self.strata[place] == target, part, -1)
+        part = np.empty(len(keys), dtype=np.int64)
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            rows = slice(start, start + _KEYS_AT_ONCE)
+            place = np.searchsorted(self.strata, target[rows]).clip(max=len(self.strata) - 1)
+            found = (keys[rows, None] >= self.edges[place]).sum(axis=1)
+            part[rows] = np.where(self.strata[place] == target[rows], found, -1)
+        return part
 
 
 def hold_out(keys: np.ndarray, target: np.ndarray, fraction: float) -> KeyRanges:
@@ -162,7 +192,13 @@ def assign_folds(keys: np.ndarray, target: np.ndarray, n_folds: int) -> KeyRange
 
 
 def _by_stratum(keys: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return strata, their numbers of distinct keys, and these keys, sorted within strata."""
+    """Return strata, their numbers of distinct keys, and these keys, sorted within strata.
+
+    Of more than a million rows, those of a sample by content.
+    """
+    if len(keys) > _MOST_SORTED:
+        chosen = sampled(keys, _MOST_SORTED)
+        keys, target = keys[chosen], target[chosen]
     pairs = np.unique(np.stack([target.astype(np.uint64), keys], axis=1), axis=0)
     strata, sizes = np.unique(pairs[:, 0], return_counts=True)
     return strata.astype(np.int64), sizes, pairs[:, 1]

@@ -38,8 +38,7 @@ class TrainingLoop(ReadableNet):
             self.generator_ = torch.Generator().manual_seed(self.seed)
         epochs = self.max_epochs if epochs is None else epochs
         train, data = X.data, {"dataset_train": X, "dataset_valid": y}
-        is_single = len(train.X) <= self.batch_size
-        batches = [train] if is_single else ShuffledBatches(train, self.batch_size, self.generator_)
+        batches = ShuffledBatches(train, self.batch_size, self.generator_)
         self.scheduler_ = None
         if not self._has_own_rate():
             n_steps = epochs * len(batches)

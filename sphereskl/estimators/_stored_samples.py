@@ -1,0 +1,144 @@
+"""Samples that stay where they are: memory maps, Datasets, and images of bytes."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..preprocessing import DatasetRows, StoredRows, row_blocks
+from ..training import LazyRows, row_keys
+
+# Encoded samples of a fit may take so many bytes; others are encoded batch by batch. A row becomes
+# the same in either case.
+_MOST_BYTES = 2**26
+
+
+def opened(X: Any, y: Any) -> tuple[Any, Any]:
+    """Make rows of a Dataset of torch, and read its targets if there are no others.
+
+    Parameters
+    ----------
+    X : Dataset, DataLoader or anything else
+        Samples.
+    y : array-like or None
+        Targets.
+
+    Returns
+    -------
+    X, y : object
+        What is no Dataset comes back as it is.
+    """
+    if not isinstance(X, Dataset | DataLoader):
+        return X, y
+    rows = DatasetRows(X)
+    return rows, rows.targets() if y is None else y
+
+
+def as_stored(estimator: Any, X: Any, *, is_table: bool) -> StoredRows | None:
+    """Return rows that are read in parts, None for samples that are encoded at once.
+
+    Parameters
+    ----------
+    estimator : BaseSphereEstimator
+        Whose precision counts.
+    X : object
+        Samples.
+    is_table : bool
+        Whether they are no images.
+
+    Returns
+    -------
+    X : StoredRows or None
+        Of a Dataset; of numbers on disk or images of bytes, if there are many.
+    """
+    if isinstance(X, StoredRows):
+        return X
+    if isinstance(X, Dataset | DataLoader):
+        return DatasetRows(X)
+    if not isinstance(X, np.ndarray) or X.ndim < 2 or X.dtype.kind not in "fiub":
+        return None
+    of_bytes = X.dtype == np.uint8 and not is_table
+    on_disk = isinstance(X, np.memmap)
+    if not (of_bytes or on_disk) or X.size * np.dtype(estimator.dtype).itemsize <= _MOST_BYTES:
+        return None
+    exact = X.dtype in (np.float32, np.float64)
+    return StoredRows(X, X.dtype.newbyteorder("=") if of_bytes or exact else np.dtype(np.float64))
+
+
+def check_stored(estimator: Any, X: StoredRows, y: Any, *, reset: bool, **options: Any) -> Any:
+    """Let scikit-learn validate targets and the first of stored samples; others when they are read.
+
+    Parameters
+    ----------
+    estimator : BaseSphereEstimator
+        Gets what is known of samples if `reset`.
+    X : StoredRows
+        Samples.
+    y : array-like or "no_validation"
+        Targets.
+    reset : bool
+        Whether to set what is known of samples, instead of comparing with it.
+    **options
+        Of scikit-learn's ``check_X_y``.
+
+    Returns
+    -------
+    X : StoredRows
+        Samples; `row_blocks` checks them.
+    y : ndarray
+        Only if targets are validated.
+    """
+    names = ("multi_output", "y_numeric")
+    of_targets = {name: options.pop(name) for name in names if name in options}
+    first: Any = X[:1]
+    validate_data(estimator, first, reset=reset, **options)
+    X.check = partial(check_array, input_name="X", estimator=estimator, **options)
+    if isinstance(y, str) and y == "no_validation":
+        return X
+    y = validate_data(estimator, y=y, reset=False, **of_targets)
+    check_consistent_length(X, y)
+    return X, y
+
+
+def encode_rows(
+    estimator: Any, X: Any, device: torch.device | str, *, checked: bool = True
+) -> Tensor | LazyRows:
+    """Turn validated samples into what a network takes.
+
+    Parameters
+    ----------
+    estimator : BaseSphereEstimator
+        With `encoder_`.
+    X : ndarray or StoredRows of shape (n_samples, ...)
+        Samples.
+    device : torch.device or str
+        Where the network computes. Images of bytes go to another device than the CPU at once.
+    checked : bool, default=True
+        Whether stored samples have been read and checked before.
+
+    Returns
+    -------
+    X : Tensor of shape (n_samples, ...) or LazyRows
+        On the CPU.
+    """
+    encode = estimator.encoder_.transform
+    if not isinstance(X, StoredRows):
+        return encode(X)
+    in_memory = isinstance(X.source, np.ndarray) and not isinstance(X.source, np.memmap)
+    if in_memory and torch.device(device).type != "cpu":
+        return encode(X[:])
+    check = X.check
+    return LazyRows(X, encode if checked or check is None else lambda rows: encode(check(rows)))
+
+
+def keys_of(X: NDArray[Any] | StoredRows, seed: int) -> NDArray[np.uint64]:
+    """Hash every row's content, see `row_keys`; what is stored is checked on the way."""
+    keys = np.empty(len(X), dtype=np.uint64)
+    for rows, block in row_blocks(X):
+        keys[rows] = row_keys(block, seed)
+    return keys

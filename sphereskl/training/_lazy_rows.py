@@ -1,0 +1,93 @@
+"""Samples that become tensors batch by batch."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Bytes to a multiple of which torch aligns the memory of tensors on the CPU.
+_ALIGNMENT = 64
+
+
+class Source(Protocol):
+    """Rows that are stored somewhere, such as `sphereskl.preprocessing.StoredRows`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape that they would have as one array."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, index: np.ndarray) -> Any:
+        """Return rows of these, without reading them."""
+        ...
+
+    def parts(self, indices: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Read parts, one after the other."""
+        ...
+
+
+class LazyRows:
+    """Encoded samples that are read and encoded when they are asked for.
+
+    They stand where the training loop and `infer` take a tensor of samples.
+
+    Parameters
+    ----------
+    source : Source
+        Rows as they are stored.
+    encode : callable
+        Maps an array of rows to a tensor, row by row: in any batch a row becomes the same.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from sphereskl.preprocessing import StoredRows
+    >>> from sphereskl.training import LazyRows
+    >>> X = LazyRows(StoredRows(np.eye(3), np.dtype(np.float64)), torch.from_numpy)
+    >>> X[1:]
+    tensor([[0., 1., 0.],
+            [0., 0., 1.]], dtype=torch.float64)
+    """
+
+    def __init__(self, source: Source, encode: Callable[[np.ndarray], Tensor]):
+        self.source, self.encode = source, encode
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, rows: slice | Sequence[int]) -> Tensor:
+        """Read rows."""
+        return next(self.parts([torch.arange(len(self))[rows]]))
+
+    def index_select(self, dim: int, index: Tensor) -> "LazyRows":
+        """Return rows of these without reading them; `dim` is 0, as for tensors."""
+        if dim != 0:
+            raise ValueError(f"dim must be 0, the axis of the rows, got {dim}.")
+        return LazyRows(self.source.take(index.cpu().numpy()), self.encode)
+
+    def parts(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Read parts, one after the other.
+
+        Parameters
+        ----------
+        indices : iterable of Tensor of int64
+            Of the rows of every part, on the CPU.
+
+        Yields
+        ------
+        part : Tensor of shape (n_rows, ...)
+            Encoded rows.
+        """
+        return map(self._encoded, self.source.parts(index.numpy() for index in indices))
+
+    def _encoded(self, part: np.ndarray) -> Tensor:
+        return aligned(self.encode(part))
+
+
+def aligned(x: Tensor) -> Tensor:
+    """Return a tensor that begins where those of torch do: kernels differ with alignment."""
+    return x if x.data_ptr() % _ALIGNMENT == 0 else x.clone()
