@@ -5,6 +5,9 @@ from typing import Any
 from ..nn import averaging_gain, fit_scale
 from ..training import TensorData, infer, one_thread
 
+# One number is fitted: so many logits say all about it, of so many rows at the least.
+_MOST_LOGITS, _LEAST_ROWS = 2**18, 1000
+
 
 def calibrated_scale(
     estimator: Any, data: TensorData, *, expected: float, n_distinct: int, first: int = 0
@@ -30,6 +33,8 @@ def calibrated_scale(
     scale : float
         Positive.
     """
+    most = max(_LEAST_ROWS, _MOST_LOGITS // len(estimator.module_.prototypes))
+    data = data.thinned(most)
 
     def logits(*inputs: Any) -> Any:
         return infer(estimator.module_.logits, *inputs, device=estimator.device_)[:, first:]

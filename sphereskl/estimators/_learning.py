@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from torch import Tensor, nn
+from torch import nn
 
 from ..nn import EmbeddingModel, TableInput
 from ..training import (
@@ -33,13 +33,14 @@ from ._components import (
     sized_backbone,
 )
 from ._reading import READINGS
-from ._stored_samples import encode_rows, keys_of
+from ._stored_samples import keys_of, lazy_rows, stays_stored
 
 # Fewer distinct held-out rows than this say too little to judge a model by.
 _MIN_HELD_OUT = 10
 
-# More rows than these tell nothing new about a loss, a scale or a quantile.
-_MOST_JUDGES = 2**17
+# More rows than these tell nothing new about a loss or a quantile; and so many numbers of what a
+# network says of them are held at a time.
+_MOST_JUDGES, _MOST_OUTPUTS = 2**17, 2**25
 
 # With up to so many rows, an epoch of batches of 128 has too few steps.
 _SMALL = 3000
@@ -97,8 +98,8 @@ def learn(
         )
     estimator.net_ = net
     if estimator._calibrates:
-        judges = _some(train) if valid is None else valid
-        estimator._calibrate(judges, len(np.unique(judging[sampled(judging, _MOST_JUDGES)])))
+        judging = judging[sampled(judging, _MOST_JUDGES)]
+        estimator._calibrate(train if valid is None else valid, len(np.unique(judging)))
         net.scale = estimator.scale_
     estimator._look_back(train, valid, anew=not partial)
 
@@ -122,7 +123,7 @@ def _prepare(
     if fresh:
         encoder = make_encoder(estimator, rows[0])
         estimator.encoder_ = encoder.fit(rows[0], rows[2])
-    X = encode_rows(estimator, rows[0], resolve_device(estimator.device))
+    X = lazy_rows(estimator, rows[0])
     if fresh:
         net, estimator.n_members_ = _fresh_net(estimator, X, seed)
     else:
@@ -134,20 +135,24 @@ def _prepare(
     keys = keys_of(rows[0], net.seed)
     fold, held_out = None, np.zeros(len(keys), dtype=bool)
     if judged is None:
-        fold, held_out = _split(estimator, keys, strata, fresh=fresh, partial=partial)
-    train = _to_device(net, X, *rows[1:])
+        most = min(_MOST_JUDGES, _MOST_OUTPUTS // len(net.module.prototypes))
+        fold, held_out = _split(estimator, keys, strata, most, fresh=fresh, partial=partial)
+    train = _as_data(net, X, *rows[1:])
     if fresh:
         _fit_curves(net, train)
-    valid, judging = None, keys
+    valid, judging, is_stored = None, keys, stays_stored(rows[0], net.device)
     if judged is not None:
-        judging = keys_of(judged[0], seed)
-        valid = _to_device(net, encode_rows(estimator, judged[0], net.device), *judged[1:])
-    elif fold is not None:
+        judging, is_stored_too = keys_of(judged[0], seed), stays_stored(judged[0], net.device)
+        valid = _as_data(net, lazy_rows(estimator, judged[0]), *judged[1:])
+        valid = _resident(valid, is_stored_too)
+    elif held_out.any():
+        # Chosen before they are encoded, which takes no memory for a second copy.
+        valid, train = _select(train, held_out), _select(train, ~held_out)
+        valid, judging = _resident(valid, is_stored), keys[held_out]
+    train = _resident(train, is_stored)
+    if fold is not None:
         train = train._replace(fold=torch.from_numpy(fold).to(net.device))
         valid, judging = _select(train, fold >= 0), keys[fold >= 0]
-    elif held_out.any():
-        valid, train = (_select(train, part) for part in (held_out, ~held_out))
-        judging = keys[held_out]
     return net, train, valid, judging
 
 
@@ -166,12 +171,19 @@ def _one_row_explained() -> Iterator[None]:
 
 
 def _split(
-    estimator: Any, keys: NDArray[Any], strata: NDArray[Any], *, fresh: bool, partial: bool
+    estimator: Any,
+    keys: NDArray[Any],
+    strata: NDArray[Any],
+    most: int,
+    *,
+    fresh: bool,
+    partial: bool,
 ) -> tuple[NDArray[np.int64] | None, NDArray[np.bool_]]:
     """Return which member every row judges, None if it judges none, and which rows are held out.
 
-    With members no row is lost: each is judged by the rows that it was not trained on. Who is
-    judged by which rows is settled once: a network that is kept has learned from the others.
+    At most `most` rows judge. With members no row is lost: each is judged by the rows that it was
+    not trained on. Who is judged by which rows is settled once: a network that is kept has learned
+    from the others.
     """
     if fresh:
         estimator._key_ranges = None
@@ -188,12 +200,12 @@ def _split(
     ranges = estimator._key_ranges
     if ranges is None:
         # Of very many rows a smaller share says as much, and the others are learned from.
-        fraction = min(fraction, _MOST_JUDGES / len(keys))
+        fraction = min(fraction, most / len(keys))
         amount = estimator.n_members_ if has_members else fraction
         ranges = (assign_folds if has_members else hold_out)(keys, strata, amount)
     part = ranges.part_of(keys, strata)
     if has_members:
-        part[~sampled(keys, _MOST_JUDGES)] = -1
+        part[~sampled(keys, most)] = -1
     judges = part >= 0 if has_members else part == 0
     if len(np.unique(keys[judges])) < _MIN_HELD_OUT:
         return None, nobody
@@ -201,7 +213,7 @@ def _split(
     return (part, nobody) if has_members else (None, judges)
 
 
-def _fresh_net(estimator: Any, X: Tensor | LazyRows, seed: int) -> tuple[EmbeddingNet, int]:
+def _fresh_net(estimator: Any, X: LazyRows, seed: int) -> tuple[EmbeddingNet, int]:
     """Build the network that an estimator's parameters describe, and count its members."""
     encoder = estimator.encoder_
     with seeded(seed):
@@ -222,7 +234,7 @@ def _fit_curves(net: EmbeddingNet, train: TensorData) -> None:
     rows = None
     for layer in net.module.modules():
         if isinstance(layer, TableInput):
-            rows = rows or _some(train)
+            rows = rows or train.thinned(_MOST_JUDGES)
             layer.fit_edges(rows.X[:].to(net.module.device), rows.weight)
 
 
@@ -287,14 +299,18 @@ def net_options(estimator: Any, model: EmbeddingModel) -> dict[str, Any]:
     }
 
 
-def _to_device(
-    net: EmbeddingNet, X: Tensor | LazyRows, target: NDArray[Any], weight: NDArray[Any]
+def _as_data(
+    net: EmbeddingNet, X: LazyRows, target: NDArray[Any], weight: NDArray[Any]
 ) -> TensorData:
-    """Put encoded rows on the training device; equal weights are none."""
-    equal, dtype = (weight == weight[0]).all(), X[:1].dtype
+    """Put targets and weights of rows on the training device; equal weights are none."""
+    equal, dtype = (weight == weight[0]).all(), net.module.prototypes.dtype
     share = None if equal else torch.from_numpy(weight / weight.mean()).to(net.device, dtype)
-    X = X.to(net.device) if isinstance(X, Tensor) else X
     return TensorData(X, torch.from_numpy(target).to(net.device), share)
+
+
+def _resident(data: TensorData, is_stored: bool) -> TensorData:
+    """Return rows that are encoded, on the training device, unless they stay where they are."""
+    return data if is_stored else data._replace(X=data.X.load().to(data.target.device))
 
 
 def _select(data: TensorData, chosen: NDArray[np.bool_]) -> TensorData:
@@ -303,14 +319,6 @@ def _select(data: TensorData, chosen: NDArray[np.bool_]) -> TensorData:
     if not chosen.all():  # all of them need no copy
         part = data.select(torch.from_numpy(np.flatnonzero(chosen)).to(data.target.device))
     return part if part.weight is None else part._replace(weight=part.weight / part.weight.mean())
-
-
-def _some(data: TensorData) -> TensorData:
-    """Return rows that lie evenly among very many, or all that there are."""
-    every = -(-len(data.target) // _MOST_JUDGES)
-    if every == 1:
-        return data
-    return data.select(torch.arange(0, len(data.target), every, device=data.target.device))
 
 
 def _shown(value: Any) -> str:

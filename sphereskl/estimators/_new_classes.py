@@ -12,7 +12,7 @@ from ..preprocessing import take_rows
 from ..training import LazyRows, TensorData, infer, one_thread
 from ._learning import net_options
 from ._reference import merge, moments, outputs, rearranged
-from ._stored_samples import encode_rows
+from ._stored_samples import lazy_rows
 
 # Share of known rows that may be taken for new classes; see docs/benchmarks/new_classes.md.
 _MISTAKEN = 0.02
@@ -45,7 +45,7 @@ def claim_reserved(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDA
             f"{estimator.n_reserved} prototypes are free; fit with more, or call add_classes."
         )
     rows = np.isin(y, labels)
-    encoded = encode_rows(estimator, take_rows(X, rows), estimator.device_)
+    encoded = lazy_rows(estimator, take_rows(X, rows))
     means = _mean_embeddings(estimator, encoded, y[rows], weight[rows], labels)
     claimed = assign_prototypes(means, reserved)
     left = np.setdiff1d(np.arange(len(reserved)), claimed.numpy())
@@ -64,7 +64,7 @@ def imprint(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[An
         Validated rows of positive weight, all of classes that are new.
     """
     labels, model = np.unique(y), estimator.module_
-    encoded = encode_rows(estimator, X, estimator.device_)
+    encoded = lazy_rows(estimator, X)
     directions = normalize(_mean_embeddings(estimator, encoded, y, weight, labels))
     if not model.free_norm:
         directions *= _length(estimator, encoded, y, weight, labels, directions)
@@ -82,7 +82,7 @@ def imprint(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[An
 
 def _mean_embeddings(
     estimator: Any,
-    encoded: Tensor | LazyRows,
+    encoded: LazyRows,
     y: NDArray[Any],
     weight: NDArray[Any],
     labels: NDArray[Any],
@@ -96,7 +96,7 @@ def _mean_embeddings(
 
 def _length(
     estimator: Any,
-    encoded: Tensor | LazyRows,
+    encoded: LazyRows,
     y: NDArray[Any],
     weight: NDArray[Any],
     labels: NDArray[Any],

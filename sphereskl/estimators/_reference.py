@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from sklearn.utils import gen_batches
 from torch import Tensor
 
 from ..training import LazyRows, TensorData, infer, one_thread
@@ -13,7 +14,10 @@ from ..training import LazyRows, TensorData, infer, one_thread
 # Rows whose embedding is kept, and held-out rows whose scores are, at the most.
 _MOST_KEPT = 1000
 # Numbers in the outputs that class means and covariances are learned from, at the most.
-_MOST_NUMBERS = 10_000_000
+_MOST_NUMBERS = 4_000_000
+# Rows of which deviations are computed at a time.
+_ROWS_AT_ONCE = 16_384
+
 # Rows that are sorted by class to choose among, at the most.
 _MOST_SORTED = 2**20
 
@@ -113,11 +117,19 @@ def moments(h: NDArray[Any], rows: TensorData, n_classes: int) -> Reference:
         entries = share, (target, np.arange(len(target)))
         total = csr_array(entries, shape=(n_classes, len(target))) @ outputs_of_member
         mean = total / np.maximum(count, 1e-30)[:, None]
-        away = outputs_of_member - mean[target]
         found["counts"].append(count)
         found["means"].append(mean)
-        found["scatter"].append((away.T * share) @ away)
+        found["scatter"].append(
+            sum(
+                _scatter(outputs_of_member[rows] - mean[target[rows]], share[rows])
+                for rows in gen_batches(len(target), _ROWS_AT_ONCE)
+            )
+        )
     return {name: np.stack(values) for name, values in found.items()}
+
+
+def _scatter(away: NDArray[Any], share: NDArray[Any]) -> NDArray[Any]:
+    return (away.T * share) @ away
 
 
 def merge(former: Reference, latter: Reference, *, memory: float) -> Reference:

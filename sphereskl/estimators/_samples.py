@@ -12,7 +12,7 @@ from torch import Tensor
 from ..preprocessing import ColumnReader, StoredRows, as_array, is_frame, is_plain, split_columns
 from ..training import LazyRows, one_thread
 from ._components import check_meaning, takes_gaps
-from ._stored_samples import as_stored, check_stored, encode_rows, opened
+from ._stored_samples import as_stored, check_stored, lazy_rows, opened
 from ._weights import counted
 
 
@@ -102,7 +102,9 @@ def encode_samples(estimator: Any, X: Any) -> Tensor | LazyRows:
         What the network takes.
     """
     checked = check_samples(estimator, X, reset=False)
-    return encode_rows(estimator, checked, estimator.device_, checked=False)
+    if isinstance(checked, StoredRows):
+        return lazy_rows(estimator, checked, checked=False)
+    return estimator.encoder_.transform(checked)
 
 
 def check_judges(

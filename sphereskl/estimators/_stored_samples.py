@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..preprocessing import DatasetRows, StoredRows, row_blocks
@@ -105,10 +104,8 @@ def check_stored(estimator: Any, X: StoredRows, y: Any, *, reset: bool, **option
     return X, y
 
 
-def encode_rows(
-    estimator: Any, X: Any, device: torch.device | str, *, checked: bool = True
-) -> Tensor | LazyRows:
-    """Turn validated samples into what a network takes.
+def lazy_rows(estimator: Any, X: Any, *, checked: bool = True) -> LazyRows:
+    """Return validated samples as the network takes them, encoded when they are asked for.
 
     Parameters
     ----------
@@ -116,24 +113,27 @@ def encode_rows(
         With `encoder_`.
     X : ndarray or StoredRows of shape (n_samples, ...)
         Samples.
-    device : torch.device or str
-        Where the network computes. Images of bytes go to another device than the CPU at once.
     checked : bool, default=True
         Whether stored samples have been read and checked before.
 
     Returns
     -------
-    X : Tensor of shape (n_samples, ...) or LazyRows
+    X : LazyRows
         On the CPU.
     """
     encode = estimator.encoder_.transform
     if not isinstance(X, StoredRows):
-        return encode(X)
-    in_memory = isinstance(X.source, np.ndarray) and not isinstance(X.source, np.memmap)
-    if in_memory and torch.device(device).type != "cpu":
-        return encode(X[:])
+        return LazyRows(StoredRows(X, X.dtype), encode)
     check = X.check
     return LazyRows(X, encode if checked or check is None else lambda rows: encode(check(rows)))
+
+
+def stays_stored(X: Any, device: torch.device | str) -> bool:
+    """Tell whether samples of a fit are encoded batch by batch; bytes in memory on the CPU only."""
+    if not isinstance(X, StoredRows):
+        return False
+    in_memory = isinstance(X.source, np.ndarray) and not isinstance(X.source, np.memmap)
+    return not in_memory or torch.device(device).type == "cpu"
 
 
 def keys_of(X: NDArray[Any] | StoredRows, seed: int) -> NDArray[np.uint64]:

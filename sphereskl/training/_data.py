@@ -43,6 +43,13 @@ class TensorData(NamedTuple):
             part if part is None else part.index_select(0, index) for part in self
         )
 
+    def thinned(self, most: int) -> "TensorData":
+        """Return at most so many rows that lie evenly among all, or all if they are no more."""
+        every = -(-len(self.target) // most)
+        if every == 1:
+            return self
+        return self.select(torch.arange(0, len(self.target), every, device=self.target.device))
+
     def batches(self, indices: tuple[Tensor, ...]) -> Iterator["TensorData"]:
         """Gather batches.
 

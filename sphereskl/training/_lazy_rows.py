@@ -10,6 +10,8 @@ from torch import Tensor
 # Bytes to a multiple of which torch aligns the memory of tensors on the CPU.
 _ALIGNMENT = 64
 
+_ROWS_AT_ONCE = 65_536
+
 
 class Source(Protocol):
     """Rows that are stored somewhere, such as `sphereskl.preprocessing.StoredRows`."""
@@ -83,6 +85,16 @@ class LazyRows:
             Encoded rows.
         """
         return map(self._encoded, self.source.parts(index.numpy() for index in indices))
+
+    def load(self) -> Tensor:
+        """Read all rows, block by block."""
+        if len(self) <= _ROWS_AT_ONCE:
+            return self[:]
+        blocks = torch.arange(len(self)).split(_ROWS_AT_ONCE)
+        loaded = self[:1].new_empty(len(self), *self[:1].shape[1:])
+        for block, part in zip(loaded.split(_ROWS_AT_ONCE), self.parts(blocks), strict=True):
+            block.copy_(part)
+        return loaded
 
     def _encoded(self, part: np.ndarray) -> Tensor:
         return aligned(self.encode(part))
