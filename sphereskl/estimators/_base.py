@@ -39,7 +39,7 @@ from ._parameters import callback_params, set_callback_params, split_params
 from ._portable import carried_state, settle
 from ._samples import check_judges, check_samples, encode_samples
 from ._stored_samples import opened
-from ._weights import check_weight, counted, scaled
+from ._weights import check_weight, counted, scaled, weighed
 
 __all__ = ["EMBEDDING_DIM", "BaseSphereEstimator", "HasMethods", "Interval", "Real", "StrOptions"]
 
@@ -348,7 +348,7 @@ class BaseSphereEstimator(
             target = self.target_encoder_.encode(y)
             weigh = self._make_weigher(target, weight)
             judged = check_judges(self, *validation, weigh)
-            X, target, weight = counted(X, target, scaled(weight * weigh(target)))
+            X, target, weight = counted(X, target, scaled(weighed(weight, weigh(target))))
             if not len(X):
                 if partial and not fresh:
                     return self

@@ -38,6 +38,23 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
         """Number of classes."""
         return len(self.classes_)
 
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the class of every sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels of the nearest prototypes, the first if several are.
+        """
+        # Chosen chunk by chunk: the logits of all rows may be larger than the rows.
+        numbers = self._infer(X, "nearest")
+        return self.classes_[numbers]
+
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the logits of the classes, without margin and `scale_`.
 
@@ -98,6 +115,8 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
             )
 
     def _make_weigher(self, target: NDArray[Any], weight: NDArray[Any]) -> Callable[..., Any]:
+        if self.class_weight is None:
+            return lambda target: 1.0
         of_class = self._weight_of_classes(target, weight)
         return lambda target: of_class[target]
 

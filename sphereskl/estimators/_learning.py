@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from torch import nn
 
 from ..nn import EmbeddingModel, TableInput
+from ..preprocessing import row_numbers
 from ..training import (
     EmbeddingNet,
     LazyRows,
@@ -147,8 +148,10 @@ def _prepare(
         valid = _resident(valid, is_stored_too)
     elif held_out.any():
         # Chosen before they are encoded, which takes no memory for a second copy.
+        judging = keys[held_out]
+        del keys
         valid, train = _select(train, held_out), _select(train, ~held_out)
-        valid, judging = _resident(valid, is_stored), keys[held_out]
+        valid = _resident(valid, is_stored)
     train = _resident(train, is_stored)
     if fold is not None:
         train = train._replace(fold=torch.from_numpy(fold).to(net.device))
@@ -317,7 +320,7 @@ def _select(data: TensorData, chosen: NDArray[np.bool_]) -> TensorData:
     """Return the rows that are chosen, with weights of mean 1."""
     part = data
     if not chosen.all():  # all of them need no copy
-        part = data.select(torch.from_numpy(np.flatnonzero(chosen)).to(data.target.device))
+        part = data.select(torch.from_numpy(row_numbers(chosen)).to(data.target.device))
     return part if part.weight is None else part._replace(weight=part.weight / part.weight.mean())
 
 

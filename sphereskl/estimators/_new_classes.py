@@ -70,7 +70,7 @@ def imprint(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[An
         directions *= _length(estimator, encoded, y, weight, labels, directions)
     _settle(estimator, labels, directions.to(model.reserved), model.reserved)
     target = torch.from_numpy(np.searchsorted(estimator.classes_, y))
-    rows = TensorData(encoded, target, torch.from_numpy(weight))
+    rows = TensorData(encoded, target, torch.from_numpy(np.array(weight)))
     support = moments(outputs(estimator, encoded), rows, len(estimator.classes_))
     kept = {
         "embeddings": np.empty((0, directions.shape[1]), np.float32),
@@ -90,7 +90,7 @@ def _mean_embeddings(
     """Return the weighted sum of the embeddings of every label, (n_labels, embedding_dim)."""
     z = infer(estimator.module_.embed, encoded, device=estimator.device_).double()
     place = torch.from_numpy(np.searchsorted(labels, y))
-    share = torch.from_numpy(weight)[:, None]
+    share = torch.from_numpy(np.array(weight))[:, None]
     return torch.zeros(len(labels), z.shape[1]).double().index_add_(0, place, share * z)
 
 

@@ -13,13 +13,13 @@ from ..training import LazyRows, TensorData, infer, one_thread
 
 # Rows whose embedding is kept, and held-out rows whose scores are, at the most.
 _MOST_KEPT = 1000
-# Numbers in the outputs that class means and covariances are learned from, at the most.
-_MOST_NUMBERS = 4_000_000
+# Numbers in the outputs that class means and covariances are learned from, and rows, at the most.
+_MOST_NUMBERS, _MOST_ROWS = 4_000_000, 65_536
 # Rows of which deviations are computed at a time.
 _ROWS_AT_ONCE = 16_384
 
 # Rows that are sorted by class to choose among, at the most.
-_MOST_SORTED = 2**20
+_MOST_SORTED = 2**18
 
 # Share of the mean variance that is added to every variance, so that each has an inverse.
 _SHRINKAGE = 1e-3
@@ -56,7 +56,7 @@ def refer(
         rows.
     """
     n_classes, width = len(estimator.classes_), estimator.n_members_ * estimator.embedding_dim_
-    most = max(2000, _MOST_NUMBERS // width)
+    most = max(2000, min(_MOST_ROWS, _MOST_NUMBERS // width))
     rows = train.select(_even_share(train.target, n_classes, most))
     reference = moments(outputs(estimator, rows.X), rows, n_classes)
     kept = rows.select(_even_share(rows.target, n_classes, _MOST_KEPT))

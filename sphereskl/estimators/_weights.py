@@ -23,11 +23,13 @@ def check_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
     Returns
     -------
     weight : ndarray of shape (n_samples,), float64
-        At most 1, not all zero.
+        At most 1, not all zero; ones that take no memory if none are given.
     """
+    if sample_weight is None:
+        return np.broadcast_to(1.0, len(X))
     if isinstance(sample_weight, Tensor):
         sample_weight = as_array("sample_weight", sample_weight)
-    given = np.asarray(1.0 if sample_weight is None else sample_weight)
+    given = np.asarray(sample_weight)
     try:
         if given.dtype.kind in "cmM" or np.ma.is_masked(sample_weight):
             raise ValueError("complex numbers, dates and masked values are no weights")
@@ -67,4 +69,16 @@ def counted(X: Any, y: Any, weight: NDArray[Any]) -> tuple[Any, Any, NDArray[Any
 
 def scaled(weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return weights of at most 1, divided by a power of two: exactly, so that sums are finite."""
-    return np.ldexp(weight, -np.frexp(weight.max())[1]) if len(weight) else weight
+    if not len(weight) or _is_one_number(weight):
+        return weight
+    return np.ldexp(weight, -np.frexp(weight.max())[1])
+
+
+def weighed(weight: NDArray[np.float64], factor: Any) -> NDArray[np.float64]:
+    """Multiply weights by factors that targets give them; 1.0 gives none."""
+    return weight if isinstance(factor, float) and factor == 1.0 else weight * factor
+
+
+def _is_one_number(weight: NDArray[np.float64]) -> bool:
+    """Tell whether an array repeats one number without holding it more than once."""
+    return weight.strides == (0,)

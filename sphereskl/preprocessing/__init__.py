@@ -12,7 +12,7 @@ from ._labels_and_values import (
     targets_form,
 )
 from ._ordered_labels import OrderedLabels
-from ._stored_rows import DatasetRows, StoredRows, row_blocks, take_rows
+from ._stored_rows import DatasetRows, StoredRows, row_blocks, row_numbers, take_rows
 from ._tables import TableEncoder
 from ._values import Values, from_cosines, plain_values, resolve_bounds, to_cosines
 
@@ -38,6 +38,7 @@ __all__ = [
     "read_layout",
     "resolve_bounds",
     "row_blocks",
+    "row_numbers",
     "split_columns",
     "split_targets",
     "take_rows",

@@ -26,7 +26,7 @@ class StoredRows:
         Often a memory map.
     dtype : dtype
         Of what is read: float64, float32 or uint8.
-    index : ndarray of shape (n_samples,), int64, default=None
+    index : ndarray of shape (n_samples,), int32 or int64, default=None
         Which of the rows they are; ``None`` stands for all, in order.
 
     Attributes
@@ -47,7 +47,9 @@ class StoredRows:
 
     check: Callable[[NDArray[Any]], Any] | None = None
 
-    def __init__(self, source: Any, dtype: np.dtype[Any], index: NDArray[np.int64] | None = None):
+    def __init__(
+        self, source: Any, dtype: np.dtype[Any], index: NDArray[np.integer[Any]] | None = None
+    ):
         self.source, self.dtype, self.index = source, dtype, index
 
     @property
@@ -70,15 +72,15 @@ class StoredRows:
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Read rows that follow one another."""
-        return next(self.parts([np.arange(len(self))[rows]]))
+        return next(self.parts([np.arange(*rows.indices(len(self)))]))
 
-    def take(self, index: NDArray[np.int64]) -> Self:
+    def take(self, index: NDArray[np.integer[Any]]) -> Self:
         """Return rows of these, without reading them."""
         chosen = self._copy()
         chosen.index = index if self.index is None else self.index[index]
         return chosen
 
-    def parts(self, indices: Iterable[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
+    def parts(self, indices: Iterable[NDArray[np.integer[Any]]]) -> Iterator[NDArray[Any]]:
         """Read parts, one after the other.
 
         Parameters
@@ -160,15 +162,16 @@ class DatasetRows(StoredRows):
                 f"y is None, but the {type(self.source).__name__} gives samples without targets; "
                 "pass y, or let it give pairs (sample, target)."
             )
-        blocks = (np.arange(len(self))[rows] for rows in _block_slices(self))
+        blocks = (np.arange(*rows.indices(len(self))) for rows in _block_slices(self))
         return np.concatenate([target for _, target in self._load(blocks)])
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         # A few rows, for which no worker is started.
-        places = np.arange(len(self))[rows] if self.index is None else self.index[rows]
+        places = np.arange(*rows.indices(len(self)))
+        places = places if self.index is None else self.index[places]
         return _collate([self.source[i] for i in places.tolist()])[0].astype(self.dtype)
 
-    def parts(self, indices: Iterable[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
+    def parts(self, indices: Iterable[NDArray[np.integer[Any]]]) -> Iterator[NDArray[Any]]:
         stored = (index if self.index is None else self.index[index] for index in indices)
         for part, _ in self._load(stored):
             if part.shape[1:] != self.sample_shape:
@@ -178,7 +181,7 @@ class DatasetRows(StoredRows):
                 )
             yield part.astype(self.dtype, copy=False)
 
-    def _load(self, indices: Iterable[NDArray[np.int64]]) -> Iterator[tuple[Any, Any]]:
+    def _load(self, indices: Iterable[NDArray[np.integer[Any]]]) -> Iterator[tuple[Any, Any]]:
         batches: Any = (index.tolist() for index in indices)
         yield from DataLoader(
             self.source, batch_sampler=batches, collate_fn=_collate, **self.options
@@ -229,4 +232,10 @@ def _block_slices(X: Any) -> list[slice]:
 
 def take_rows(X: Any, chosen: NDArray[np.bool_]) -> Any:
     """Return the rows of an array that are chosen; those of stored rows are not read."""
-    return X.take(np.flatnonzero(chosen)) if isinstance(X, StoredRows) else X[chosen]
+    return X.take(row_numbers(chosen)) if isinstance(X, StoredRows) else X[chosen]
+
+
+def row_numbers(chosen: NDArray[np.bool_]) -> NDArray[np.integer[Any]]:
+    """Return the numbers of the rows that are chosen, in four bytes each if these suffice."""
+    small = len(chosen) <= np.iinfo(np.int32).max
+    return np.flatnonzero(chosen).astype(np.int32 if small else np.int64)

@@ -25,6 +25,9 @@ _MOST_ROWS, _LEAST_ROWS = 4096, 64
 _CHUNK_SIZE = {"cpu": 2**19}
 _CHUNK_SIZE_ON_DEVICES = 2**26
 
+# Numbers that a view returns for a chunk, every member of a network as many.
+_OUTPUT_SIZE = 2**19
+
 
 def infer(
     view: Callable[..., Tensor],
@@ -80,6 +83,9 @@ def infer(
         if len(X) <= n_rows:
             outputs = compute(tuple([_padded(part[:], multiple) for part in (X, *others)]))
             return outputs[: len(X)].clone()  # out of inference mode, where it can be used on
+        sample = compute(tuple([part[:multiple] for part in (X, *others)]))
+        most = _OUTPUT_SIZE * len(sample) // max(1, sample.numel())
+        n_rows = min(n_rows, multiple * max(1, most // multiple))
         chunks = _chunks((X, *others), n_rows, multiple)
         if n_threads == 1:
             return _joined(map(compute, chunks), len(X))

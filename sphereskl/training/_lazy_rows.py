@@ -63,7 +63,9 @@ class LazyRows:
 
     def __getitem__(self, rows: slice | Sequence[int]) -> Tensor:
         """Read rows."""
-        return next(self.parts([torch.arange(len(self))[rows]]))
+        if isinstance(rows, slice):
+            return next(self.parts([torch.arange(*rows.indices(len(self)))]))
+        return next(self.parts([torch.tensor(rows) % len(self)]))
 
     def index_select(self, dim: int, index: Tensor) -> "LazyRows":
         """Return rows of these without reading them; `dim` is 0, as for tensors."""

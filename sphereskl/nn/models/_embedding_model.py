@@ -153,6 +153,10 @@ class EmbeddingModel(nn.Module):
         g = self.read(ask(self.backbone(X), member))[..., : -self.n_reserved or None]
         return g if g.ndim == 2 else g.mean(dim=0)
 
+    def nearest(self, X: Tensor) -> Tensor:
+        """Return the row number of the prototype of the largest logit, (n_samples,)."""
+        return self.logits(X).argmax(dim=1)
+
     def forward(self, X: Tensor, member: Tensor | None = None) -> Tensor:
         """Return what the loss sees: the logits.
 
