@@ -9,6 +9,7 @@ from ._fit import fit_net
 from ._hold_out import KeyRanges, assign_folds, hold_out, row_keys
 from ._inference import infer
 from ._interrupt import called_from_prompt, settle_interruption
+from ._listener import EpochListener, snapshot
 from ._net import EmbeddingNet, StopTraining
 from ._neutral import neutral_torch
 from ._optimizers import OPTIMIZERS, make_optimizer
@@ -26,6 +27,7 @@ __all__ = [
     "AngularCriterion",
     "Criterion",
     "EmbeddingNet",
+    "EpochListener",
     "KeyRanges",
     "ProgressBar",
     "ReassignPrototypes",
@@ -50,5 +52,6 @@ __all__ = [
     "row_keys",
     "seeded",
     "settle_interruption",
+    "snapshot",
     "unchanged_on_error",
 ]
