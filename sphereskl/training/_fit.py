@@ -7,6 +7,7 @@ from typing import Any
 from skorch.callbacks import LRScheduler
 
 from ..geometry import one_thread
+from ._bars import is_spokesman
 from ._callbacks import QuietStopping, check_callbacks
 from ._data import TensorData
 from ._listener import EpochListener
@@ -70,13 +71,15 @@ def fit_net(
     if patience is not None:
         monitor = "train_loss" if valid is None else "valid_loss"
         net.callbacks.append(("_early_stopping", QuietStopping(monitor, patience)))
-    if verbose:
-        net.callbacks.append(("_progress", ProgressBar()))
+    bar = ProgressBar()
+    if verbose and is_spokesman():
+        net.callbacks.append(("_progress", bar))
     if listener is not None:
         net.callbacks.append(("_listener", listener))
     net.max_epochs, net.schedule = max_epochs, schedule
     net.verbose = int(bool(callbacks) or verbose)
     with ExitStack() as stack:
+        stack.callback(bar.close)
         if train.X.device.type == "cpu":
             stack.enter_context(one_thread())
         if draws_globally:
