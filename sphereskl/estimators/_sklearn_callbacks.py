@@ -132,7 +132,7 @@ def _ended(estimator: Any, net: Any, finish: Callable[[Any, Any], None]) -> dict
     vars(twin).update(vars(estimator))
     finish(twin, snapshot(net))
     before = vars(estimator)
-    return {name: v for name, v in vars(twin).items() if v is not before.get(name)}
+    return {n: v for n, v in vars(twin).items() if n not in before or v is not before[n]}
 
 
 def _own_draws(estimator: Any, net: Any) -> AbstractContextManager[None]:
