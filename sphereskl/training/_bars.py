@@ -78,8 +78,9 @@ class LogLines:
         begin = f"{worker}: epoch" if worker else "epoch"
         time = f"{tqdm.format_interval(seconds)} {kind}"
         rest = ", ".join(filter(None, [time, _listed(self.values)]))
-        # One write, which those of other processes do not come between.
-        print(f"{begin} {self.n}/{self.n_epochs}, {rest}\n", end="", file=sys.stderr, flush=True)
+        if sys.stderr is not None:
+            # In one go, so that nothing of other processes comes between.
+            sys.stderr.write(f"{begin} {self.n}/{self.n_epochs}, {rest}\n")
 
 
 class NotebookBar(LogLines):
