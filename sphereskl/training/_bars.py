@@ -61,26 +61,29 @@ class LogLines:
     def advance(self, values: dict[str, float]) -> None:
         """Count an epoch and show what was measured in it, if it is time to."""
         self.n, self.values = self.n + 1, values
-        if self.n < self.n_epochs and self._is_due(monotonic() - self.shown_at):
-            self._show("left", (monotonic() - self.begun) / self.n * (self.n_epochs - self.n))
-            self.shown_at, self.n_shown = monotonic(), self.n
+        now = monotonic()
+        if self.n < self.n_epochs and self._is_due(now - self.shown_at):
+            left = (now - self.begun) / self.n * (self.n_epochs - self.n)
+            self._show(f"{tqdm.format_interval(left)} left")
+            self.shown_at, self.n_shown = now, self.n
 
     def close(self) -> None:
         """Show how it ended and how long it took."""
-        self._show("taken", monotonic() - self.begun)
+        self._show(f"{tqdm.format_interval(monotonic() - self.begun)} taken")
 
     def _is_due(self, seconds: float) -> bool:
         is_tenth = self.n - self.n_shown >= self.n_epochs / 10
         return seconds >= (_SHORTEST if is_tenth else _LONGEST)
 
-    def _show(self, kind: str, seconds: float) -> None:
-        worker = multiprocessing.current_process().name if _is_worker() else ""
-        begin = f"{worker}: epoch" if worker else "epoch"
-        time = f"{tqdm.format_interval(seconds)} {kind}"
-        rest = ", ".join(filter(None, [time, _listed(self.values)]))
+    def _show(self, time: str) -> None:
+        worker = f"{multiprocessing.current_process().name}: " if _is_worker() else ""
         if sys.stderr is not None:
             # In one go, so that nothing of other processes comes between.
-            sys.stderr.write(f"{begin} {self.n}/{self.n_epochs}, {rest}\n")
+            sys.stderr.write(f"{worker}{self._text(time)}\n")
+
+    def _text(self, time: str) -> str:
+        parts = (f"epoch {self.n}/{self.n_epochs}", time, _listed(self.values))
+        return ", ".join(filter(None, parts))
 
 
 class NotebookBar(LogLines):
@@ -96,20 +99,20 @@ class NotebookBar(LogLines):
         from IPython.display import DisplayHandle  # pyright: ignore
 
         super().__init__(n_epochs)
-        self._draw = DisplayHandle().display
-        self._show("left", 0)
+        self._output = DisplayHandle()
+        self._draw = self._output.display
+        self._show("")
+        self._draw = self._output.update
 
     def _is_due(self, seconds: float) -> bool:
         return seconds >= _BLINK
 
-    def _show(self, kind: str, seconds: float) -> None:
-        count, time = f"epoch {self.n}/{self.n_epochs}", f"{tqdm.format_interval(seconds)} {kind}"
-        rest = ", ".join(filter(None, [time, _listed(self.values)]))
+    def _show(self, time: str) -> None:
+        text = self._text(time)
+        count, _, rest = text.partition(", ")
         bar = f'<progress value="{self.n}" max="{self.n_epochs}"></progress>'
         html = f"<div>{count} {bar} {escape(rest)}</div>"
-        shown = {"text/plain": f"{count}, {rest}", "text/html": html}
-        self._draw(shown, raw=True)
-        self._draw = self._draw.__self__.update
+        self._draw({"text/plain": text, "text/html": html}, raw=True)
 
 
 def make_bar(n_epochs: int) -> Any:

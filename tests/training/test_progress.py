@@ -94,10 +94,30 @@ def test_a_notebook_has_one_output_and_nothing_on_its_streams(monkeypatch, capsy
     display = Display(monkeypatch)
     _run(ProgressBar())
     ((first, *_, last),) = display.outputs
-    assert first["text/plain"] == "epoch 0/4, 00:00 left"
+    assert first["text/plain"] == "epoch 0/4"
     assert last["text/plain"] == f"epoch 3/4, 00:00 taken, {SHOWN}"
     assert '<progress value="3" max="4"></progress>' in last["text/html"]
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of what runs notebooks
+@pytest.mark.parametrize("has_widgets", [True, False])
+def test_a_real_notebook_has_one_output(has_widgets):
+    nbformat = pytest.importorskip("nbformat")
+    client = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    hide = "" if has_widgets else "import sys; sys.modules['ipywidgets'] = None"
+    cells = [
+        "from sphereskl import HypersphericalRegressor",
+        "X = [[i] for i in range(60)]",
+        "HypersphericalRegressor(max_epochs=3, verbose=True).fit(X, range(60)); None",
+    ]
+    cell = nbformat.v4.new_code_cell("\n".join([hide, *cells]))
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    (output,) = client.NotebookClient(notebook, timeout=120).execute().cells[0].outputs
+    assert output["data"]["text/plain"].startswith("epoch 3/3, 00:0")
+    assert '<progress value="3" max="3"></progress>' in output["data"]["text/html"]
 
 
 def test_a_notebook_is_not_flooded(monkeypatch):
