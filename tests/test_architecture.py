@@ -54,7 +54,7 @@ FOREIGN = {
     "nn/models": {"torch"},
     "nn/networks": {"torch"},
     "testing": {"torch"},
-    "training": {"numpy", "skorch", "torch", "tqdm"},
+    "training": {"IPython", "numpy", "skorch", "torch", "tqdm"},
     "preprocessing": {"narwhals", "numpy", "pandas", "polars", "sklearn", "torch"},
     "estimators": {"numpy", "safetensors", "scipy", "sklearn", "torch"},
     "display": {"matplotlib", "numpy", "pandas", "plotly", "scipy", "sklearn"},
@@ -182,7 +182,7 @@ def test_every_room_has_its_list():
 def test_optional_packages_are_imported_where_they_are_used(path):
     # Matplotlib and plotly are extras: importing the package must not need them.
     top_level = {module.split(".")[0] for _, module, _ in _imports(path, top_level=True)}
-    assert not top_level & {"matplotlib", "pandas", "plotly", "polars", "rich"}
+    assert not top_level & {"IPython", "matplotlib", "pandas", "plotly", "polars", "rich"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=_id)
@@ -194,6 +194,13 @@ def test_private_helpers_of_scikit_learn_stay_in_one_module(path):
         and any(part.startswith("_") for part in (*module.split("."), name or ""))
     ]
     assert not private or _id(path) == "estimators/_base.py"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_id)
+def test_callbacks_of_scikit_learn_stay_in_one_module(path):
+    # They are experimental, and not there before scikit-learn 1.9.
+    found = [module for _, module, _ in _imports(path) if module.startswith("sklearn.callback")]
+    assert not found or _id(path) == "estimators/_sklearn_callbacks.py"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.name != "__init__.py"], ids=_id)

@@ -38,6 +38,7 @@ from ._learning import check_unchanged, learn
 from ._parameters import callback_params, set_callback_params, split_params
 from ._portable import carried_state, settle
 from ._samples import check_judges, check_samples, encode_samples
+from ._sklearn_callbacks import CallbackSupportMixin, report_fit
 from ._stored_samples import opened
 from ._weights import check_weight, counted, scaled, weighed
 
@@ -47,7 +48,12 @@ EMBEDDING_DIM = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"
 
 
 class BaseSphereEstimator(
-    Fitted, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+    Fitted,
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """Input checks, training and inference of a network onto the sphere.
 
@@ -63,6 +69,7 @@ class BaseSphereEstimator(
     backbone: Any
     dtype: str
     input_shape: tuple[int, ...] | dict[str, int] | None
+    max_epochs: int
     warm_start: bool
 
     # What a fit sets.
@@ -328,7 +335,10 @@ class BaseSphereEstimator(
 
         `fresh` starts from a new network even if there is one; `partial` is for one epoch.
         """
-        with unchanged_on_error(self), neutral_torch():
+        # Before the block that puts all back: scikit-learn takes its callbacks down after an error.
+        name, n_epochs = ("partial_fit", 1) if partial else ("fit", int(self.max_epochs))
+        report = report_fit(self, X, y, sample_weight, name=name, n_epochs=n_epochs)
+        with unchanged_on_error(self), neutral_torch(), report as told:
             fresh = fresh or not hasattr(self, "net_")
             if not fresh:
                 self._validate_params()
@@ -357,7 +367,8 @@ class BaseSphereEstimator(
                     "target; one must."
                 )
             strata = self.target_encoder_.strata(target)
-            learn(self, (X, target, weight), strata, judged, fresh=fresh, partial=partial)
+            rows = (X, target, weight)
+            learn(self, rows, strata, judged, fresh=fresh, partial=partial, report=told)
         if self.net_.interrupted_:
             settle_interruption(len(self.net_.history))
         return self

@@ -34,6 +34,7 @@ from ._components import (
     sized_backbone,
 )
 from ._reading import READINGS
+from ._sklearn_callbacks import FitReport
 from ._stored_samples import keys_of, lazy_rows, stays_stored
 
 # Fewer distinct held-out rows than this say too little to judge a model by.
@@ -58,6 +59,7 @@ def learn(
     *,
     fresh: bool,
     partial: bool,
+    report: FitReport | None = None,
 ) -> None:
     """Train an estimator on validated rows, and calibrate it.
 
@@ -75,6 +77,8 @@ def learn(
         Whether to build a new network.
     partial : bool
         Whether to train for one epoch, on all rows.
+    report : FitReport, default=None
+        Tells scikit-learn's callbacks of epochs.
     """
     net, train, valid, judging = _prepare(
         estimator, rows, strata, judged, fresh=fresh, partial=partial
@@ -83,6 +87,15 @@ def learn(
     if stops == "auto":
         # By default where it costs no row.
         stops = judged is not None or train.fold is not None
+
+    def finish(estimator: Any, net: EmbeddingNet) -> None:
+        estimator.net_ = net
+        if estimator._calibrates:
+            some = judging[sampled(judging, _MOST_JUDGES)]
+            estimator._calibrate(train if valid is None else valid, len(np.unique(some)))
+            net.scale = estimator.scale_
+        estimator._look_back(train, valid, anew=not partial)
+
     with _one_row_explained():
         fit_net(
             net,
@@ -93,16 +106,12 @@ def learn(
             schedule="constant" if partial else estimator.lr_schedule,
             keeps_momentum=partial,
             callbacks=estimator.callbacks or (),
+            listener=report and report.listener(finish),
             patience=int(estimator.n_iter_no_change) if stops and not partial else None,
             verbose=bool(estimator.verbose),
             draws_globally=is_own_network(estimator.backbone),
         )
-    estimator.net_ = net
-    if estimator._calibrates:
-        judging = judging[sampled(judging, _MOST_JUDGES)]
-        estimator._calibrate(train if valid is None else valid, len(np.unique(judging)))
-        net.scale = estimator.scale_
-    estimator._look_back(train, valid, anew=not partial)
+    finish(estimator, net)
 
 
 @one_thread()

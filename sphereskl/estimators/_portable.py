@@ -220,7 +220,8 @@ def _sketch(built: Any, tensors: dict[str, Tensor], embedding_dim: int) -> dict[
     """Return names and shapes of the network that an estimator describes, without its memory."""
     prototypes = tensors["_prototypes"].to("meta")
     patience = _Patience(_CALLS_PER_TENSOR * (10 + len(tensors)))
-    with torch.device("meta"), patience:
+    # Seeded, since what is drawn for tensors without memory may move the caller's generator.
+    with seeded(0), torch.device("meta"), patience:
         model, _ = _build(built, prototypes, embedding_dim)
     return model.state_dict()
 

@@ -10,6 +10,7 @@ from ._hold_out import KeyRanges, assign_folds, hold_out, row_keys, sampled
 from ._inference import infer
 from ._interrupt import called_from_prompt, settle_interruption
 from ._lazy_rows import LazyRows
+from ._listener import EpochListener, snapshot
 from ._net import EmbeddingNet, StopTraining
 from ._neutral import neutral_torch
 from ._optimizers import OPTIMIZERS, make_optimizer
@@ -27,6 +28,7 @@ __all__ = [
     "AngularCriterion",
     "Criterion",
     "EmbeddingNet",
+    "EpochListener",
     "KeyRanges",
     "LazyRows",
     "ProgressBar",
@@ -53,5 +55,6 @@ __all__ = [
     "sampled",
     "seeded",
     "settle_interruption",
+    "snapshot",
     "unchanged_on_error",
 ]

@@ -16,6 +16,7 @@ from skorch.callbacks import (
 from skorch.exceptions import SkorchException
 from skorch.utils import noop
 
+from ._listener import EpochListener
 from ._progress import ProgressBar
 
 
@@ -45,7 +46,7 @@ class QuietStopping(EarlyStopping):
 
 
 # Callbacks that do not look at the data.
-OURS = (EpochTimer, ProgressBar, QuietStopping)
+OURS = (EpochListener, EpochTimer, ProgressBar, QuietStopping)
 
 
 def check_callbacks(callbacks: Any, schedule: str) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 from skorch.callbacks import LRScheduler
 
 from ..geometry import one_thread
+from ._bars import is_spokesman
 from ._callbacks import QuietStopping, check_callbacks
 from ._data import TensorData
+from ._listener import EpochListener
 from ._net import EmbeddingNet
 from ._progress import ProgressBar
 from ._seed import seeded
@@ -23,6 +25,7 @@ def fit_net(
     schedule: str,
     keeps_momentum: bool = False,
     callbacks: Sequence[Any] = (),
+    listener: EpochListener | None = None,
     patience: int | None = None,
     verbose: bool = False,
     draws_globally: bool = False,
@@ -46,6 +49,8 @@ def fit_net(
     callbacks : sequence of skorch callbacks or pairs (name, callback), default=()
         Hear of this training, and are forgotten by the net afterwards. The net is verbose
         while they hear of it, so that those that print are heard.
+    listener : EpochListener, default=None
+        Who hears of epochs, and may end the training.
     patience : int, default=None
         Epochs without a better loss, of `valid` if there is any, after which to stop and to go
         back to the best epoch; ``None`` trains to the end.
@@ -66,11 +71,15 @@ def fit_net(
     if patience is not None:
         monitor = "train_loss" if valid is None else "valid_loss"
         net.callbacks.append(("_early_stopping", QuietStopping(monitor, patience)))
-    if verbose:
-        net.callbacks.append(("_progress", ProgressBar()))
+    bar = ProgressBar()
+    if verbose and is_spokesman():
+        net.callbacks.append(("_progress", bar))
+    if listener is not None:
+        net.callbacks.append(("_listener", listener))
     net.max_epochs, net.schedule = max_epochs, schedule
     net.verbose = int(bool(callbacks) or verbose)
     with ExitStack() as stack:
+        stack.callback(bar.close)
         if train.target.device.type == "cpu":
             stack.enter_context(one_thread())
         if draws_globally:

@@ -1,0 +1,156 @@
+"""What a progress bar looks like: in a terminal, in a notebook, in a log."""
+
+import multiprocessing
+import sys
+from html import escape
+from time import monotonic
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+# Seconds between two pictures of a notebook's bar.
+_BLINK = 0.1
+
+# Seconds between two lines of a log: no fewer, and no more unless an epoch takes longer.
+_SHORTEST, _LONGEST = 10, 60
+
+
+class TerminalBar:
+    """Bar that is drawn again and again on one line of standard error.
+
+    Parameters
+    ----------
+    n_epochs : int
+        How many there are at the most.
+    """
+
+    def __init__(self, n_epochs: int):
+        # What is cut off where the terminal is narrow stands last.
+        running = "epoch {n_fmt}/{total_fmt} |{bar}| {remaining} left{postfix}"
+        self._bar = tqdm(total=n_epochs, bar_format=running)
+
+    def advance(self, values: dict[str, float]) -> None:
+        """Count an epoch and show what was measured in it."""
+        self._bar.set_postfix_str(_listed(values), refresh=False)
+        self._bar.update()
+
+    def close(self) -> None:
+        """Show how long it took."""
+        self._bar.bar_format = "epoch {n_fmt}/{total_fmt} |{bar}| {elapsed} taken{postfix}"
+        self._bar.close()
+
+
+class LogLines:
+    """Few whole lines on standard error, for files and for processes that share a terminal.
+
+    There is one when training is over, and before that one for every tenth of the epochs and for
+    every minute, but none within ten seconds of another.
+
+    Parameters
+    ----------
+    n_epochs : int
+        How many there are at the most.
+    """
+
+    def __init__(self, n_epochs: int):
+        self.n, self.n_epochs, self.values = 0, n_epochs, {}
+        self.begun = self.shown_at = monotonic()
+        self.n_shown = 0
+
+    def advance(self, values: dict[str, float]) -> None:
+        """Count an epoch and show what was measured in it, if it is time to."""
+        self.n, self.values = self.n + 1, values
+        now = monotonic()
+        if self.n < self.n_epochs and self._is_due(now - self.shown_at):
+            left = (now - self.begun) / self.n * (self.n_epochs - self.n)
+            self._show(f"{tqdm.format_interval(left)} left")
+            self.shown_at, self.n_shown = now, self.n
+
+    def close(self) -> None:
+        """Show how it ended and how long it took."""
+        self._show(f"{tqdm.format_interval(monotonic() - self.begun)} taken")
+
+    def _is_due(self, seconds: float) -> bool:
+        is_tenth = self.n - self.n_shown >= self.n_epochs / 10
+        return seconds >= (_SHORTEST if is_tenth else _LONGEST)
+
+    def _show(self, time: str) -> None:
+        worker = f"{multiprocessing.current_process().name}: " if _is_worker() else ""
+        if sys.stderr is not None:
+            # In one go, so that nothing of other processes comes between.
+            sys.stderr.write(f"{worker}{self._text(time)}\n")
+
+    def _text(self, time: str) -> str:
+        parts = (f"epoch {self.n}/{self.n_epochs}", time, _listed(self.values))
+        return ", ".join(filter(None, parts))
+
+
+class NotebookBar(LogLines):
+    """Bar that is one output of a cell, with widgets and without, and stays when it is saved.
+
+    Parameters
+    ----------
+    n_epochs : int
+        How many there are at the most.
+    """
+
+    def __init__(self, n_epochs: int):
+        from IPython.display import DisplayHandle  # pyright: ignore
+
+        super().__init__(n_epochs)
+        self._output = DisplayHandle()
+        self._draw = self._output.display
+        self._show("")
+        self._draw = self._output.update
+
+    def _is_due(self, seconds: float) -> bool:
+        return seconds >= _BLINK
+
+    def _show(self, time: str) -> None:
+        text = self._text(time)
+        count, _, rest = text.partition(", ")
+        bar = f'<progress value="{self.n}" max="{self.n_epochs}"></progress>'
+        html = f"<div>{count} {bar} {escape(rest)}</div>"
+        self._draw({"text/plain": text, "text/html": html}, raw=True)
+
+
+def make_bar(n_epochs: int) -> Any:
+    """Return the bar that suits the place where this process shows what it has to say.
+
+    Parameters
+    ----------
+    n_epochs : int
+        How many epochs there are at the most.
+
+    Returns
+    -------
+    bar : TerminalBar, NotebookBar or LogLines
+        With ``advance(values)`` and ``close()``.
+    """
+    if _is_worker():
+        return LogLines(n_epochs)
+    if _is_kernel():
+        return NotebookBar(n_epochs)
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return (TerminalBar if is_terminal else LogLines)(n_epochs)
+
+
+def is_spokesman() -> bool:
+    """Tell whether this process speaks for all that train together."""
+    group = torch.distributed
+    return not (group.is_available() and group.is_initialized() and group.get_rank() > 0)
+
+
+def _is_worker() -> bool:
+    return multiprocessing.current_process().name != "MainProcess"
+
+
+def _is_kernel() -> bool:
+    """Tell whether what is displayed goes to a notebook."""
+    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return get_shell is not None and getattr(get_shell(), "kernel", None) is not None
+
+
+def _listed(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in values.items())
