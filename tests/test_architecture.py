@@ -54,7 +54,7 @@ FOREIGN = {
     "nn/models": {"torch"},
     "nn/networks": {"torch"},
     "testing": {"torch"},
-    "training": {"numpy", "skorch", "torch", "tqdm"},
+    "training": {"numpy", "safetensors", "skorch", "torch", "tqdm"},
     "preprocessing": {"narwhals", "numpy", "pandas", "polars", "sklearn", "torch"},
     "estimators": {"numpy", "safetensors", "scipy", "sklearn", "torch"},
     "display": {"matplotlib", "numpy", "pandas", "plotly", "scipy", "sklearn"},

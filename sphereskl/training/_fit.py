@@ -11,6 +11,7 @@ from ._callbacks import QuietStopping, check_callbacks
 from ._data import TensorData
 from ._net import EmbeddingNet
 from ._progress import ProgressBar
+from ._resume import check_resume
 from ._seed import seeded
 
 
@@ -62,6 +63,7 @@ def fit_net(
     """
     if callbacks:
         check_callbacks(callbacks, schedule)
+        check_resume(callbacks, streams=keeps_momentum)
     net.callbacks = list(callbacks)
     if patience is not None:
         monitor = "train_loss" if valid is None else "valid_loss"
@@ -70,6 +72,7 @@ def fit_net(
         net.callbacks.append(("_progress", ProgressBar()))
     net.max_epochs, net.schedule = max_epochs, schedule
     net.verbose = int(bool(callbacks) or verbose)
+    net.draws_globally_ = draws_globally
     with ExitStack() as stack:
         if train.X.device.type == "cpu":
             stack.enter_context(one_thread())
