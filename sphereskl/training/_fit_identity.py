@@ -10,7 +10,7 @@ from skorch.callbacks import ProgressBar as SkorchProgressBar
 from torch import nn
 
 from ._callbacks import QuietStopping
-from ._descriptions import brief, describe, digest, digest_rows, is_digest
+from ._descriptions import brief, describe, digest, digest_rows, is_digest, own_attributes
 from ._progress import ProgressBar
 from ._rows import Rows
 
@@ -45,7 +45,7 @@ def identify(net: Any, train: Rows, valid: Rows | None, callbacks: Any) -> dict[
     parts = {
         "the layers of the network": digest(json.dumps(describe(net.module_)).encode()),
         "the initial weights": _digest_state(net.module_),
-        "what is minimised": brief(net.criterion_),
+        **_describe_loss(net.criterion_),
         "the state of the loss": _digest_state(net.criterion_),
         "the number of epochs before": len(net.history),
     }
@@ -63,6 +63,16 @@ def _digest_state(module: nn.Module) -> str:
     tensors = [*module.named_parameters(), *module.named_buffers()]
     rows = (f"{name} {t.requires_grad} {digest_rows(t)}\n".encode() for name, t in tensors)
     return digest(*rows)
+
+
+def _describe_loss(criterion: nn.Module) -> dict[str, Any]:
+    parts: dict[str, Any] = {"the layers of the loss": brief([*map(type, criterion.modules())])}
+    for name, layer in criterion.named_modules():
+        owner = "the loss" if name in ("", "loss") else f"{name} in the loss"
+        for attribute, value in own_attributes(layer).items():
+            label = "loss" if attribute == "loss" else f"{attribute} of {owner}"
+            parts[label] = brief(value)
+    return parts
 
 
 def _describe_rows(kind: str, rows: Rows | None) -> dict[str, Any]:

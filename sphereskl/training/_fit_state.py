@@ -113,8 +113,9 @@ def take_state(
             return flatten(value, tensors)
         except TypeError as error:
             raise ValueError(
-                f"Resume cannot write {of}, since it holds a {error}, which a file without code "
-                "cannot hold; leave it out, or Resume."
+                f"Resume cannot write {of}, which holds an object of type {error}, since a file "
+                "has no code; give it state_dict and load_state_dict of plain values, or leave it "
+                "or Resume out."
             ) from error
 
     weights = net.module_.state_dict()

@@ -28,7 +28,7 @@ def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     Raises
     ------
     TypeError
-        If the value is anything else; it says of which type.
+        If the value is anything else; it says of which type, and where it is.
     """
     if value is None or type(value) in (bool, int, str):
         return value
@@ -39,7 +39,7 @@ def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
         return {"tuple": parts} if isinstance(value, tuple) else parts
     if isinstance(value, Mapping):
         kind = "counter" if isinstance(value, Counter) else "pairs"
-        return {kind: [[flatten(k, tensors), flatten(v, tensors)] for k, v in value.items()]}
+        return {kind: [[flatten(k, tensors), _part(k, v, tensors)] for k, v in value.items()]}
     if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized:
         return {"tensor": _named(value.detach(), tensors), "moved": value.device.type != "cpu"}
     if isinstance(value, np.ndarray) and _is_known_to_torch(value.dtype):
@@ -47,6 +47,13 @@ def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, np.generic) and isinstance(value.item(), bool | int | float | str):
         return {"scalar": [value.dtype.str, flatten(value.item(), tensors)]}
     raise TypeError(type(value).__name__)
+
+
+def _part(key: Any, value: Any, tensors: dict[str, Tensor]) -> Any:
+    try:
+        return flatten(value, tensors)
+    except TypeError as error:
+        raise TypeError(f"{error} in {key!r}") from error
 
 
 def _named(tensor: Tensor, tensors: dict[str, Tensor]) -> str:
