@@ -80,11 +80,12 @@ def read_fit(path: str, device: torch.device | str) -> dict[str, Any] | None:
     ValueError
         If it is another file, of another version, or damaged.
     """
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return None
+    if not os.path.isfile(path):  # a pipe would wait for somebody to write to it
+        raise ValueError(f"{path!r} is a folder or a device; pass another path to Resume.")
+    with open(path, "rb") as file:
+        content = file.read()
     if content[8 : _FILES.seal.start] != _FILES.opening:
         raise ValueError(f"{path!r} is no file of Resume, or its beginning is damaged; {_WAY_OUT}.")
     if not _FILES.is_whole(content):
@@ -96,15 +97,5 @@ def read_fit(path: str, device: torch.device | str) -> dict[str, Any] | None:
             f"from format {FORMAT}; end the fit with the version that began it, or {_WAY_OUT}."
         )
     tensors = safetensors.torch.load(content)
-    state = {name: unflatten(value, tensors, device) for name, value in _plain(header["state"])}
-    layered = {
-        section: {
-            name: unflatten(v, tensors, device) for name, v in header["state"][section].items()
-        }
-        for section in ("layers", "callbacks")
-    }
-    return {**header, "state": {**state, **layered}}
-
-
-def _plain(stored: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in stored.items() if name not in ("layers", "callbacks")]
+    state = {name: unflatten(v, tensors, device) for name, v in header["state"].items()}
+    return {**header, "state": state}

@@ -135,16 +135,10 @@ def take_state(
         "history": (net.history[n_before:], "the history"),
     }
     stored = {name: store(value, of) for name, (value, of) in values.items()}
-    stored["layers"] = {
-        name: store(_without_generators(changed), f"the layer {name}")
-        for name, changed in layers.items()
-        if changed
-    }
-    stored["callbacks"] = {
-        name: store(_callback_state(callback, begun, name), f"the callback {name}")
-        for name, callback in callbacks
-    }
-    return stored, tensors
+    # As `flatten` stores dictionaries, but with an error that says whose value it was.
+    own = [[k, store(_without_generators(v), f"the layer {k}")] for k, v in layers.items() if v]
+    heard = [[k, store(_callback_state(c, begun, k), f"the callback {k}")] for k, c in callbacks]
+    return {**stored, "layers": {"pairs": own}, "callbacks": {"pairs": heard}}, tensors
 
 
 def _without_generators(attributes: dict[str, Any]) -> dict[str, Any]:
