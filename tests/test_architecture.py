@@ -54,7 +54,7 @@ FOREIGN = {
     "nn/models": {"torch"},
     "nn/networks": {"torch"},
     "testing": {"torch"},
-    "training": {"IPython", "numpy", "skorch", "torch", "tqdm"},
+    "training": {"IPython", "numpy", "safetensors", "skorch", "torch", "tqdm"},
     "preprocessing": {"narwhals", "numpy", "pandas", "polars", "sklearn", "torch"},
     "estimators": {"numpy", "safetensors", "scipy", "sklearn", "torch"},
     "display": {"matplotlib", "numpy", "pandas", "plotly", "scipy", "sklearn"},

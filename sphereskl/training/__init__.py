@@ -17,9 +17,11 @@ from ._optimizers import OPTIMIZERS, make_optimizer
 from ._progress import ProgressBar
 from ._readable import RowNumbers, expected_scale
 from ._reassignment import ReassignPrototypes
+from ._resume import Resume
 from ._rollback import unchanged_on_error
 from ._rows import Rows
 from ._schedules import SCHEDULES, make_schedule
+from ._sealed_files import SealedFiles, replace_file
 from ._seed import seeded
 
 __all__ = [
@@ -33,8 +35,10 @@ __all__ = [
     "LazyRows",
     "ProgressBar",
     "ReassignPrototypes",
+    "Resume",
     "RowNumbers",
     "Rows",
+    "SealedFiles",
     "ShuffledBatches",
     "StopTraining",
     "TensorData",
@@ -50,6 +54,7 @@ __all__ = [
     "neutral_torch",
     "on_cpu",
     "one_thread",
+    "replace_file",
     "resolve_device",
     "row_keys",
     "sampled",

@@ -13,6 +13,7 @@ from ._data import TensorData
 from ._listener import EpochListener
 from ._net import EmbeddingNet
 from ._progress import ProgressBar
+from ._resume import check_resume
 from ._seed import seeded
 
 
@@ -67,6 +68,7 @@ def fit_net(
     """
     if callbacks:
         check_callbacks(callbacks, schedule)
+        check_resume(callbacks, streams=keeps_momentum)
     net.callbacks = list(callbacks)
     if patience is not None:
         monitor = "train_loss" if valid is None else "valid_loss"
@@ -78,6 +80,7 @@ def fit_net(
         net.callbacks.append(("_listener", listener))
     net.max_epochs, net.schedule = max_epochs, schedule
     net.verbose = int(bool(callbacks) or verbose)
+    net.draws_globally_ = draws_globally
     with ExitStack() as stack:
         stack.callback(bar.close)
         if train.target.device.type == "cpu":

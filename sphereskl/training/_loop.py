@@ -13,6 +13,7 @@ from ._criterion import AngularCriterion
 from ._data import ShuffledBatches, TensorData
 from ._inference import infer
 from ._readable import ReadableNet
+from ._resume import resume_of
 from ._rows import Rows
 from ._schedules import make_schedule
 
@@ -43,13 +44,17 @@ class TrainingLoop(ReadableNet):
         if not self._has_own_rate():
             n_steps = epochs * len(batches)
             self.scheduler_ = make_schedule(self.schedule, self.optimizer_, self.lr, n_steps)
-        for _ in range(epochs):
+        resume = resume_of(self)
+        n_left = epochs if resume is None else resume.begin(self, X, y, epochs)
+        for _ in range(n_left):
             self.notify("on_epoch_begin", **data)
             self._train_epoch(batches)
             if y is not None:
                 self._validate(y.data)
             self.n_finished_ += 1
             self.notify("on_epoch_end", **data)
+            if resume is not None:
+                resume.after_epoch(self)
         return self
 
     def _train_epoch(self, batches: Iterable[TensorData]) -> None:

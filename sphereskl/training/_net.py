@@ -15,6 +15,7 @@ from ._data import TensorData
 from ._loop import TrainingLoop
 from ._optimizers import make_optimizer
 from ._readable import RowNumbers
+from ._resume import resume_of
 from ._rows import Rows
 
 # Parts that travel by themselves, and those of skorch that this net does without.
@@ -76,6 +77,8 @@ class EmbeddingNet(TrainingLoop):
 
     # Only seen by type checkers: skorch sets it when it initialises.
     optimizer_: Any
+    # Whether the network may draw from torch's global generators while it trains.
+    draws_globally_ = False
 
     def __init__(
         self,
@@ -157,6 +160,9 @@ class EmbeddingNet(TrainingLoop):
         finally:
             self.judged_ = self.heard_ = self.collected_ = None
         del self.history[self.n_finished_ :]
+        resume = resume_of(self)
+        if resume is not None:
+            resume.finish(self)
         return self
 
     def _train(self, train: Rows, told: dict[str, Any]) -> None:
