@@ -28,6 +28,7 @@ from ..training import (
     Criterion,
     TensorData,
     infer,
+    joined,
     neutral_torch,
     settle_interruption,
     unchanged_on_error,
@@ -327,7 +328,7 @@ class BaseSphereEstimator(
 
         `fresh` starts from a new network even if there is one; `partial` is for one epoch.
         """
-        with unchanged_on_error(self), neutral_torch():
+        with unchanged_on_error(self), neutral_torch(), joined() as group:
             fresh = fresh or not hasattr(self, "net_")
             if not fresh:
                 self._validate_params()
@@ -355,7 +356,7 @@ class BaseSphereEstimator(
                     "target; one must."
                 )
             strata = self.target_encoder_.strata(target)
-            learn(self, (X, target, weight), strata, judged, fresh=fresh, partial=partial)
+            learn(self, (X, target, weight), strata, judged, group, fresh=fresh, partial=partial)
         if self.net_.interrupted_:
             settle_interruption(len(self.net_.history))
         return self

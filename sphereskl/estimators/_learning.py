@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..nn import EmbeddingModel, TableInput
 from ..training import (
     EmbeddingNet,
+    OneProcess,
     TensorData,
     assign_folds,
     fit_net,
@@ -24,6 +25,7 @@ from ..training import (
     row_keys,
     seeded,
 )
+from ._alike import described_fit
 from ._angular_components import resolve_regularizer
 from ._components import (
     is_own_network,
@@ -48,6 +50,7 @@ def learn(
     rows: Rows,
     strata: NDArray[Any],
     judged: Rows | None,
+    group: OneProcess,
     *,
     fresh: bool,
     partial: bool,
@@ -64,13 +67,15 @@ def learn(
         Of which held-out rows hold an even share.
     judged : tuple (X_val, target_val, weight_val) or None
         Rows to judge the model by; ``None`` holds some out.
+    group : OneProcess
+        The processes that learn together.
     fresh : bool
         Whether to build a new network.
     partial : bool
         Whether to train for one epoch, on all rows.
     """
     net, train, valid, judging = _prepare(
-        estimator, rows, strata, judged, fresh=fresh, partial=partial
+        estimator, rows, strata, judged, group, fresh=fresh, partial=partial
     )
     stops = estimator.early_stopping
     if stops == "auto":
@@ -89,6 +94,7 @@ def learn(
             patience=int(estimator.n_iter_no_change) if stops and not partial else None,
             verbose=bool(estimator.verbose),
             draws_globally=is_own_network(estimator.backbone),
+            group=group,
         )
     estimator.net_ = net
     if estimator._calibrates:
@@ -103,6 +109,7 @@ def _prepare(
     rows: Rows,
     strata: NDArray[Any],
     judged: Rows | None,
+    group: OneProcess,
     *,
     fresh: bool,
     partial: bool,
@@ -112,7 +119,7 @@ def _prepare(
     On one thread like the training: a process that was forked from one in which torch used
     more could wait for threads that it does not have.
     """
-    seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
+    seed = group.agreed(int(check_random_state(estimator.random_state).randint(2**31 - 1)))
     if fresh:
         encoder = make_encoder(estimator, rows[0])
         estimator.encoder_ = encoder.fit(rows[0], rows[2])
@@ -143,6 +150,10 @@ def _prepare(
     elif held_out.any():
         valid, train = (_select(train, part) for part in (held_out, ~held_out))
         judging = keys[held_out]
+    if group.size > 1:
+        validation = None if judged is None else judging
+        told = {"X": keys, "y": rows[1], "sample_weight": rows[2], "X_val": validation}
+        group.check_same({**described_fit(estimator, net.module), **told})
     return net, train, valid, judging
 
 

@@ -11,7 +11,9 @@ from torch import Tensor
 from ._by_member import by_member
 from ._criterion import AngularCriterion
 from ._data import ShuffledBatches, TensorData
+from ._data_parallel import share_model, shared_gradients, shared_infer
 from ._inference import infer
+from ._process_group import ALONE, OneProcess
 from ._readable import ReadableNet
 from ._rows import Rows
 from ._schedules import make_schedule
@@ -30,6 +32,8 @@ class TrainingLoop(ReadableNet):
     max_grad_norm: float | None
     schedule: str
     seed: int
+    # The processes that train together; `fit_net` sets it.
+    group_: OneProcess = ALONE
 
     def fit_loop(
         self, X: Rows, y: Rows | None = None, epochs: int | None = None, **kwargs: Any
@@ -41,12 +45,14 @@ class TrainingLoop(ReadableNet):
         is_single = len(train.X) <= self.batch_size
         batches = [train] if is_single else ShuffledBatches(train, self.batch_size, self.generator_)
         self.scheduler_ = None
+        share_model(self)
         if not self._has_own_rate():
             n_steps = epochs * len(batches)
             self.scheduler_ = make_schedule(self.schedule, self.optimizer_, self.lr, n_steps)
         for _ in range(epochs):
             self.notify("on_epoch_begin", **data)
             self._train_epoch(batches)
+            share_model(self)
             if y is not None:
                 self._validate(y.data)
             self.n_finished_ += 1
@@ -66,6 +72,7 @@ class TrainingLoop(ReadableNet):
         # The only point of an epoch at which the host waits for the device.
         columns = torch.stack([torch.stack(column) for column in zip(*values, strict=True)])
         sums = columns.double() @ torch.tensor(sizes).double().to(self.device)
+        self.group_.share([sums])
         loss, *penalty = (sums / sum(sizes)).tolist()
         self._record_loss("train_loss", loss)
         if penalty:
@@ -79,10 +86,13 @@ class TrainingLoop(ReadableNet):
         self, batch: TensorData, on_gradients: Callable[[], None] | None = None
     ) -> tuple[list[Tensor], Tensor]:
         """Take a step; return [loss] or [loss, penalty], and what the model returned."""
-        outputs = self.module_(batch.X)
-        loss = self.criterion_(*by_member(outputs, batch), self.module_)
-        values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
-        sum(values[1:], loss).backward()
+        if self.group_.size > 1:
+            values, outputs = shared_gradients(self, batch)
+        else:
+            outputs = self.module_(batch.X)
+            loss = self.criterion_(*by_member(outputs, batch), self.module_)
+            values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
+            sum(values[1:], loss).backward()
         if self.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         if on_gradients is not None:
@@ -120,14 +130,17 @@ class TrainingLoop(ReadableNet):
             self.heard_ = data.X
             self.notify("on_batch_begin", **told)
         self.module_.eval()
-        outputs = infer(self.module_, *data.inputs, device=self.device)
+        judge = infer if self.group_.size == 1 else shared_infer(self.group_)
+        outputs = judge(self.module_, *data.inputs, device=self.device)
         outputs = outputs.to(data.target.device)
         with torch.inference_mode():
             loss = self.criterion_(outputs, data.target, data.weight, self.module_)
+            self.group_.share([loss])
             self._record_loss("valid_loss", loss.item())
             if self.valid_score is not None:
                 logits = self.criterion_.logits(outputs)
                 score = self.valid_score(logits, data.target, data.weight)
+                self.group_.share([score])
                 self.history.record("valid_score", score.item())
         self.history.record_batch("valid_batch_size", len(data.X))
         if heard:
@@ -152,12 +165,13 @@ class TrainingLoop(ReadableNet):
         return history[-1] if history else {}
 
     def _is_heard(self) -> bool:
-        """Whether any callback wants to know of batches."""
-        return any(
+        """Whether any callback wants to know of batches, in any process."""
+        here = any(
             getattr(type(callback), event) is not getattr(Callback, event)
             for _, callback in self.callbacks_
             for event in _BATCH_EVENTS
         )
+        return self.group_.any(here, self.device)
 
     def _has_own_rate(self) -> bool:
         """Whether a callback sets the learning rate, and no schedule of ours does."""

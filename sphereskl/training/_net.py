@@ -12,6 +12,7 @@ from ._callbacks import OURS, explained
 from ._carried import available_device, on_cpu, restore_momentum, stored_momentum
 from ._criterion import AngularCriterion, Criterion
 from ._data import TensorData
+from ._data_parallel import settle
 from ._loop import TrainingLoop
 from ._optimizers import make_optimizer
 from ._readable import RowNumbers
@@ -154,6 +155,7 @@ class EmbeddingNet(TrainingLoop):
         try:
             self._train(train, told)
             self.notify("on_train_end", **told)
+            settle(self)
         finally:
             self.judged_ = self.heard_ = self.collected_ = None
         del self.history[self.n_finished_ :]
@@ -167,6 +169,8 @@ class EmbeddingNet(TrainingLoop):
         except StopTraining:
             pass
         except KeyboardInterrupt:
+            if self.group_.size > 1:  # the others may be anywhere in their steps
+                raise
             self.interrupted_ = True
         except Exception:
             del self.history[self.n_finished_ :]
@@ -203,7 +207,7 @@ class EmbeddingNet(TrainingLoop):
                 if reason is None:
                     raise
                 raise reason from error
-        if stops is not None and method_name != "on_train_end":
+        if method_name != "on_train_end" and self.group_.any(stops is not None, self.device):
             raise StopTraining from stops
 
     def _is_watched(self) -> bool:
