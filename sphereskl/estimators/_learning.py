@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..nn import EmbeddingModel, TableInput
 from ..training import (
     EmbeddingNet,
-    OneProcess,
+    ProcessGroup,
     TensorData,
     assign_folds,
     fit_net,
@@ -50,7 +50,7 @@ def learn(
     rows: Rows,
     strata: NDArray[Any],
     judged: Rows | None,
-    group: OneProcess,
+    group: ProcessGroup | None,
     *,
     fresh: bool,
     partial: bool,
@@ -67,7 +67,7 @@ def learn(
         Of which held-out rows hold an even share.
     judged : tuple (X_val, target_val, weight_val) or None
         Rows to judge the model by; ``None`` holds some out.
-    group : OneProcess
+    group : ProcessGroup or None
         The processes that learn together.
     fresh : bool
         Whether to build a new network.
@@ -109,7 +109,7 @@ def _prepare(
     rows: Rows,
     strata: NDArray[Any],
     judged: Rows | None,
-    group: OneProcess,
+    group: ProcessGroup | None,
     *,
     fresh: bool,
     partial: bool,
@@ -119,7 +119,9 @@ def _prepare(
     On one thread like the training: a process that was forked from one in which torch used
     more could wait for threads that it does not have.
     """
-    seed = group.agreed(int(check_random_state(estimator.random_state).randint(2**31 - 1)))
+    seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
+    if group is not None:
+        seed = group.agreed(seed)
     if fresh:
         encoder = make_encoder(estimator, rows[0])
         estimator.encoder_ = encoder.fit(rows[0], rows[2])
@@ -150,7 +152,7 @@ def _prepare(
     elif held_out.any():
         valid, train = (_select(train, part) for part in (held_out, ~held_out))
         judging = keys[held_out]
-    if group.size > 1:
+    if group is not None:
         validation = None if judged is None else judging
         told = {"X": keys, "y": rows[1], "sample_weight": rows[2], "X_val": validation}
         group.check_same({**described_fit(estimator, net.module), **told})

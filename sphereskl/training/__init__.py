@@ -12,7 +12,7 @@ from ._interrupt import called_from_prompt, settle_interruption
 from ._net import EmbeddingNet, StopTraining
 from ._neutral import neutral_torch
 from ._optimizers import OPTIMIZERS, make_optimizer
-from ._process_group import ALONE, OneProcess, joined
+from ._process_group import ProcessGroup, joined
 from ._progress import ProgressBar
 from ._readable import RowNumbers, expected_scale
 from ._reassignment import ReassignPrototypes
@@ -22,14 +22,13 @@ from ._schedules import SCHEDULES, make_schedule
 from ._seed import seeded
 
 __all__ = [
-    "ALONE",
     "OPTIMIZERS",
     "SCHEDULES",
     "AngularCriterion",
     "Criterion",
     "EmbeddingNet",
     "KeyRanges",
-    "OneProcess",
+    "ProcessGroup",
     "ProgressBar",
     "ReassignPrototypes",
     "RowNumbers",

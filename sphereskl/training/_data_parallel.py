@@ -17,15 +17,19 @@ from ._inference import infer
 from ._process_group import ProcessGroup
 
 
-def shared_gradients(net: Any, batch: TensorData) -> tuple[list[Tensor], Tensor]:
-    """Leave the gradient of a batch on the parameters of a net, the same in every process.
+def shared_gradients(
+    net: Any, batch: TensorData, group: ProcessGroup
+) -> tuple[list[Tensor], Tensor]:
+    r"""Leave the gradient of a batch on the parameters of a net, the same in every process.
 
     Parameters
     ----------
     net : EmbeddingNet
-        Its `group_` has several processes.
+        The same in every process.
     batch : TensorData
         All rows of the batch, in every process.
+    group : ProcessGroup
+        The processes that train together.
 
     Returns
     -------
@@ -39,7 +43,10 @@ def shared_gradients(net: Any, batch: TensorData) -> tuple[list[Tensor], Tensor]
     With outputs :math:`o_r` of the rows of process r, the loss :math:`L(o_1, ..., o_R; w)` of the
     whole batch has the gradient
 
-    .. math:: dL / dw = \\sum_r (do_r / dw)^T \\, \\partial L / \\partial o_r + \\partial L / \\partial w,
+    .. math::
+
+        \frac{dL}{dw} = \sum_r \frac{do_r}{dw}^T \frac{\partial L}{\partial o_r}
+        + \frac{\partial L}{\partial w},
 
     where the last term is what depends on parameters directly: the scale of the loss, and
     regularisers. Every process knows :math:`L` and its derivatives with regard to outputs and, of
@@ -52,15 +59,16 @@ def shared_gradients(net: Any, batch: TensorData) -> tuple[list[Tensor], Tensor]
     the logarithm of a mean, and the mean over rows that have a target in `joint_loss` are no such
     means, and neither may be a loss of the user's.
     """
-    group, parameters = net.group_, [p for p in net.module_.parameters() if p.requires_grad]
+    parameters = [p for p in net.module_.parameters() if p.requires_grad]
     own = group.part_of(len(batch.X))
     # Where there are fewer rows than processes, some run a row that does not count.
     outputs = net.module_(batch.X[own.start : own.stop] if own else batch.X[:1])
     counted = outputs.detach().narrow(-2, 0, len(own))
     whole = group.gather(counted, len(batch.X)).requires_grad_()
-    loss = net.criterion_(*by_member(whole, batch), net.module_)
-    values = [loss] if net.regularizer is None else [loss, net.regularizer(net.module_)]
-    sum(values[1:], loss).backward()
+    values: list[Tensor] = [net.criterion_(*by_member(whole, batch), net.module_)]
+    if net.regularizer is not None:
+        values.append(net.regularizer(net.module_))
+    sum(values[1:], values[0]).backward()
     if group.rank > 0:
         for parameter in parameters:
             if parameter.grad is not None:
@@ -109,22 +117,19 @@ def draw_apart(module: nn.Module, stream: int) -> None:
             layer.branch(stream)
 
 
-def share_model(net: Any) -> None:
+def share_model(net: Any, group: ProcessGroup) -> None:
     """Give every process the model of process 0.
 
     Its buffers may differ, such as statistics of batches; the rest does where processors round
     differently, which must not grow.
     """
-    if net.group_.size > 1:
-        net.group_.share([*net.module_.parameters(), *net.module_.buffers()])
+    group.share([*net.module_.parameters(), *net.module_.buffers()])
 
 
-def settle(net: Any) -> None:
+def settle(net: Any, group: ProcessGroup) -> None:
     """End a training with the same in all processes, though only process 0 has all callbacks.
 
     A checkpoint there may have gone back to another epoch.
     """
-    if net.group_.size > 1:
-        share_model(net)
-        net.history[:] = net.group_.agreed(list(net.history))
-        net.n_finished_ = net.group_.agreed(net.n_finished_)
+    share_model(net, group)
+    net.history[:], net.n_finished_ = group.agreed((list(net.history), net.n_finished_))

@@ -11,7 +11,7 @@ from ._callbacks import QuietStopping, check_callbacks, without_reports
 from ._data import TensorData
 from ._data_parallel import draw_apart
 from ._net import EmbeddingNet
-from ._process_group import ALONE, OneProcess
+from ._process_group import ProcessGroup
 from ._progress import ProgressBar
 from ._seed import seeded
 
@@ -28,7 +28,7 @@ def fit_net(
     patience: int | None = None,
     verbose: bool = False,
     draws_globally: bool = False,
-    group: OneProcess = ALONE,
+    group: ProcessGroup | None = None,
 ) -> EmbeddingNet:
     """Train a net in place.
 
@@ -57,8 +57,8 @@ def fit_net(
     draws_globally : bool, default=False
         Whether the network may draw from torch's global generators while it trains; they are
         seeded for it, and put back.
-    group : OneProcess, default=ALONE
-        From `joined`: the processes that train together. They pass the same rows and options.
+    group : ProcessGroup, default=None
+        Of `joined`: the processes that train together, with the same rows and options.
 
     Returns
     -------
@@ -67,20 +67,22 @@ def fit_net(
     """
     if callbacks:
         check_callbacks(callbacks, schedule)
-    net.callbacks = list(callbacks if group.rank == 0 else without_reports(callbacks))
+    rank = 0 if group is None else group.rank
+    net.callbacks = list(without_reports(callbacks) if rank else callbacks)
     if patience is not None:
         monitor = "train_loss" if valid is None else "valid_loss"
         net.callbacks.append(("_early_stopping", QuietStopping(monitor, patience)))
-    if verbose and group.rank == 0:
+    if verbose and not rank:
         net.callbacks.append(("_progress", ProgressBar()))
     net.max_epochs, net.schedule, net.group_ = max_epochs, schedule, group
-    net.verbose = int((bool(callbacks) or verbose) and group.rank == 0)
-    draw_apart(net.module, group.rank)
+    net.verbose = int((bool(callbacks) or verbose) and not rank)
+    if group is not None:
+        draw_apart(net.module, rank)
     with ExitStack() as stack:
         if train.X.device.type == "cpu":
             stack.enter_context(one_thread())
         if draws_globally:
-            stack.enter_context(seeded(net.seed + group.rank, train.X.device))
+            stack.enter_context(seeded(net.seed + rank, train.X.device))
         try:
             if net.initialized_:
                 net.initialize_callbacks()
@@ -92,4 +94,4 @@ def fit_net(
                 if isinstance(callback, LRScheduler):
                     callback.lr_scheduler_ = None
             # Callbacks may hold weights, data or open files; the net outlives them.
-            net.callbacks, net.callbacks_, net.verbose, net.group_ = None, [], 0, ALONE
+            net.callbacks, net.callbacks_, net.verbose, net.group_ = None, [], 0, None

@@ -13,7 +13,7 @@ from ._criterion import AngularCriterion
 from ._data import ShuffledBatches, TensorData
 from ._data_parallel import share_model, shared_gradients, shared_infer
 from ._inference import infer
-from ._process_group import ALONE, OneProcess
+from ._process_group import ProcessGroup
 from ._readable import ReadableNet
 from ._rows import Rows
 from ._schedules import make_schedule
@@ -32,8 +32,7 @@ class TrainingLoop(ReadableNet):
     max_grad_norm: float | None
     schedule: str
     seed: int
-    # The processes that train together; `fit_net` sets it.
-    group_: OneProcess = ALONE
+    group_: ProcessGroup | None = None  # of processes that train together, see `fit_net`
 
     def fit_loop(
         self, X: Rows, y: Rows | None = None, epochs: int | None = None, **kwargs: Any
@@ -45,14 +44,16 @@ class TrainingLoop(ReadableNet):
         is_single = len(train.X) <= self.batch_size
         batches = [train] if is_single else ShuffledBatches(train, self.batch_size, self.generator_)
         self.scheduler_ = None
-        share_model(self)
+        if self.group_ is not None:
+            share_model(self, self.group_)
         if not self._has_own_rate():
             n_steps = epochs * len(batches)
             self.scheduler_ = make_schedule(self.schedule, self.optimizer_, self.lr, n_steps)
         for _ in range(epochs):
             self.notify("on_epoch_begin", **data)
             self._train_epoch(batches)
-            share_model(self)
+            if self.group_ is not None:
+                share_model(self, self.group_)
             if y is not None:
                 self._validate(y.data)
             self.n_finished_ += 1
@@ -72,7 +73,6 @@ class TrainingLoop(ReadableNet):
         # The only point of an epoch at which the host waits for the device.
         columns = torch.stack([torch.stack(column) for column in zip(*values, strict=True)])
         sums = columns.double() @ torch.tensor(sizes).double().to(self.device)
-        self.group_.share([sums])
         loss, *penalty = (sums / sum(sizes)).tolist()
         self._record_loss("train_loss", loss)
         if penalty:
@@ -86,8 +86,8 @@ class TrainingLoop(ReadableNet):
         self, batch: TensorData, on_gradients: Callable[[], None] | None = None
     ) -> tuple[list[Tensor], Tensor]:
         """Take a step; return [loss] or [loss, penalty], and what the model returned."""
-        if self.group_.size > 1:
-            values, outputs = shared_gradients(self, batch)
+        if self.group_ is not None:
+            values, outputs = shared_gradients(self, batch, self.group_)
         else:
             outputs = self.module_(batch.X)
             loss = self.criterion_(*by_member(outputs, batch), self.module_)
@@ -130,17 +130,15 @@ class TrainingLoop(ReadableNet):
             self.heard_ = data.X
             self.notify("on_batch_begin", **told)
         self.module_.eval()
-        judge = infer if self.group_.size == 1 else shared_infer(self.group_)
+        judge = infer if self.group_ is None else shared_infer(self.group_)
         outputs = judge(self.module_, *data.inputs, device=self.device)
         outputs = outputs.to(data.target.device)
         with torch.inference_mode():
             loss = self.criterion_(outputs, data.target, data.weight, self.module_)
-            self.group_.share([loss])
             self._record_loss("valid_loss", loss.item())
             if self.valid_score is not None:
                 logits = self.criterion_.logits(outputs)
                 score = self.valid_score(logits, data.target, data.weight)
-                self.group_.share([score])
                 self.history.record("valid_score", score.item())
         self.history.record_batch("valid_batch_size", len(data.X))
         if heard:
@@ -148,6 +146,8 @@ class TrainingLoop(ReadableNet):
             self.notify("on_batch_end", loss=loss, y_pred=outputs, **told)
 
     def _record_loss(self, name: str, value: float) -> None:
+        if self.group_ is not None:
+            value = self.group_.agreed(value)
         if not math.isfinite(value):
             raise ValueError(
                 f"Training diverged: {name} is {value} in epoch {len(self.history)}; lower lr, "
@@ -171,7 +171,7 @@ class TrainingLoop(ReadableNet):
             for _, callback in self.callbacks_
             for event in _BATCH_EVENTS
         )
-        return self.group_.any(here, self.device)
+        return here if self.group_ is None else self.group_.any(here, self.device)
 
     def _has_own_rate(self) -> bool:
         """Whether a callback sets the learning rate, and no schedule of ours does."""

@@ -155,7 +155,8 @@ class EmbeddingNet(TrainingLoop):
         try:
             self._train(train, told)
             self.notify("on_train_end", **told)
-            settle(self)
+            if self.group_ is not None:
+                settle(self, self.group_)
         finally:
             self.judged_ = self.heard_ = self.collected_ = None
         del self.history[self.n_finished_ :]
@@ -169,7 +170,7 @@ class EmbeddingNet(TrainingLoop):
         except StopTraining:
             pass
         except KeyboardInterrupt:
-            if self.group_.size > 1:  # the others may be anywhere in their steps
+            if self.group_ is not None:  # the others may be anywhere in their steps
                 raise
             self.interrupted_ = True
         except Exception:
@@ -207,8 +208,10 @@ class EmbeddingNet(TrainingLoop):
                 if reason is None:
                     raise
                 raise reason from error
-        if method_name != "on_train_end" and self.group_.any(stops is not None, self.device):
-            raise StopTraining from stops
+        if method_name != "on_train_end":
+            stop = stops is not None
+            if stop if self.group_ is None else self.group_.any(stop, self.device):
+                raise StopTraining from stops
 
     def _is_watched(self) -> bool:
         """Whether any callback may want to see the targets."""

@@ -12,37 +12,18 @@ from torch import Tensor
 from torch import distributed as dist
 
 
-class OneProcess:
-    """A fit that no other process takes part in.
+class ProcessGroup:
+    """All processes of the default group of `torch.distributed`, which fit together; see `joined`.
 
     Attributes
     ----------
     rank : int
-        Number of this process among those that fit together.
+        Number of this process.
     size : int
         How many they are.
-    """
 
-    rank, size = 0, 1
-
-    def agreed(self, value: Any) -> Any:
-        """Return the value that process 0 has."""
-        return value
-
-    def any(self, here: bool, device: torch.device | str) -> bool:
-        """Tell whether something holds in any process; tensors on `device` are exchanged."""
-        return here
-
-    def share(self, tensors: Iterable[Tensor]) -> None:
-        """Put the numbers of process 0 into tensors, in place."""
-
-    def check_same(self, parts: dict[str, Any]) -> None:
-        """Refuse to go on, in every process, if one was given other parts than process 0."""
-
-
-class ProcessGroup(OneProcess):
-    """All processes of the default group of `torch.distributed`; see `joined`.
-
+    Notes
+    -----
     Every method is to be called by all of them, in the same order. They have communicators of
     their own, beside the user's: a process that cannot go on closes them, which the others
     notice at once where the backend is gloo, and the default group stays in step.
@@ -61,16 +42,19 @@ class ProcessGroup(OneProcess):
             ProcessGroup._opened = dist.group.WORLD, group
 
     def agreed(self, value: Any) -> Any:
+        """Return the value that process 0 has."""
         told = [value]
         self._exchange(dist.broadcast_object_list, told, src=0)
         return told[0]
 
     def any(self, here: bool, device: torch.device | str) -> bool:
+        """Tell whether something holds in any process; tensors on `device` are exchanged."""
         flag = torch.tensor(float(here), device=device)
         self._exchange(dist.all_reduce, flag, op=dist.ReduceOp.MAX)
         return bool(flag.item())
 
     def share(self, tensors: Iterable[Tensor]) -> None:
+        """Put the numbers of process 0 into tensors, in place."""
         by_dtype: dict[torch.dtype, list[Tensor]] = {}
         for tensor in tensors:
             by_dtype.setdefault(tensor.dtype, []).append(tensor.detach())
@@ -82,6 +66,7 @@ class ProcessGroup(OneProcess):
                 tensor.copy_(piece.view_as(tensor))
 
     def check_same(self, parts: dict[str, Any]) -> None:
+        """Refuse to go on, in every process, if one was given other parts than process 0."""
         of_all: list[Any] = [None] * self.size
         digests = {name: _digest(part) for name, part in parts.items()}
         self._exchange(dist.all_gather_object, of_all, digests)
@@ -165,29 +150,26 @@ class ProcessGroup(OneProcess):
             ) from reason
 
 
-ALONE = OneProcess()
-
-
 @contextmanager
-def joined() -> Iterator[OneProcess]:
+def joined() -> Iterator[ProcessGroup | None]:
     """Fit together with all processes of an initialised group of `torch.distributed`.
 
     If the block fails in one process, it fails in all.
 
     Yields
     ------
-    group : OneProcess
-        A `ProcessGroup` if there is an initialised group of more than one process.
+    group : ProcessGroup or None
+        ``None`` if no group is initialised, or one of this process alone.
 
     Examples
     --------
     >>> from sphereskl.training import joined
     >>> with joined() as group:
-    ...     group.size
-    1
+    ...     group is None
+    True
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        yield ALONE
+        yield None
         return
     group = ProcessGroup()
     try:
@@ -211,5 +193,5 @@ def _digest(part: Any) -> str:
     if not isinstance(part, np.ndarray):
         part = np.frombuffer(repr(part).encode(), np.uint8)
     described = hashlib.blake2b(f"{part.dtype} {part.shape}".encode(), digest_size=16)
-    described.update(np.ascontiguousarray(part))
+    described.update(np.ascontiguousarray(part).tobytes())
     return described.hexdigest()
