@@ -39,7 +39,7 @@ if __name__ == "__main__":
     if SHARED:
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        distributed.init_process_group()  # gloo on CPUs, nccl on GPUs
     try:
         main()
     finally:
