@@ -161,6 +161,11 @@ def joined() -> Iterator[ProcessGroup | None]:
     group : ProcessGroup or None
         ``None`` if no group is initialised, or one of this process alone.
 
+    Raises
+    ------
+    RuntimeError
+        If another process failed, died or did not come within the timeout of the group.
+
     Examples
     --------
     >>> from sphereskl.training import joined
