@@ -28,6 +28,7 @@ from ..training import (
     Criterion,
     TensorData,
     infer,
+    joined,
     neutral_torch,
     settle_interruption,
     unchanged_on_error,
@@ -338,7 +339,7 @@ class BaseSphereEstimator(
         # Before the block that puts all back: scikit-learn takes its callbacks down after an error.
         name, n_epochs = ("partial_fit", 1) if partial else ("fit", int(self.max_epochs))
         report = report_fit(self, X, y, sample_weight, name=name, n_epochs=n_epochs)
-        with unchanged_on_error(self), neutral_torch(), report as told:
+        with unchanged_on_error(self), neutral_torch(), report as told, joined() as group:
             fresh = fresh or not hasattr(self, "net_")
             if not fresh:
                 self._validate_params()
@@ -368,7 +369,7 @@ class BaseSphereEstimator(
                 )
             strata = self.target_encoder_.strata(target)
             rows = (X, target, weight)
-            learn(self, rows, strata, judged, fresh=fresh, partial=partial, report=told)
+            learn(self, rows, strata, judged, group, fresh=fresh, partial=partial, report=told)
         if self.net_.interrupted_:
             settle_interruption(len(self.net_.history))
         return self

@@ -17,6 +17,7 @@ from ..preprocessing import row_numbers
 from ..training import (
     EmbeddingNet,
     LazyRows,
+    ProcessGroup,
     TensorData,
     assign_folds,
     fit_net,
@@ -26,6 +27,7 @@ from ..training import (
     sampled,
     seeded,
 )
+from ._alike import described_fit
 from ._angular_components import resolve_regularizer
 from ._components import (
     is_own_network,
@@ -56,6 +58,7 @@ def learn(
     rows: Rows,
     strata: NDArray[Any],
     judged: Rows | None,
+    group: ProcessGroup | None,
     *,
     fresh: bool,
     partial: bool,
@@ -73,6 +76,8 @@ def learn(
         Of which held-out rows hold an even share.
     judged : tuple (X_val, target_val, weight_val) or None
         Rows to judge the model by; ``None`` holds some out.
+    group : ProcessGroup or None
+        The processes that learn together.
     fresh : bool
         Whether to build a new network.
     partial : bool
@@ -81,7 +86,7 @@ def learn(
         Tells scikit-learn's callbacks of epochs.
     """
     net, train, valid, judging = _prepare(
-        estimator, rows, strata, judged, fresh=fresh, partial=partial
+        estimator, rows, strata, judged, group, fresh=fresh, partial=partial
     )
     stops = estimator.early_stopping
     if stops == "auto":
@@ -110,6 +115,7 @@ def learn(
             patience=int(estimator.n_iter_no_change) if stops and not partial else None,
             verbose=bool(estimator.verbose),
             draws_globally=is_own_network(estimator.backbone),
+            group=group,
         )
     finish(estimator, net)
 
@@ -120,6 +126,7 @@ def _prepare(
     rows: Rows,
     strata: NDArray[Any],
     judged: Rows | None,
+    group: ProcessGroup | None,
     *,
     fresh: bool,
     partial: bool,
@@ -130,6 +137,8 @@ def _prepare(
     more could wait for threads that it does not have.
     """
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
+    if group is not None:
+        seed = group.agreed(seed)
     if fresh:
         encoder = make_encoder(estimator, rows[0])
         estimator.encoder_ = encoder.fit(rows[0], rows[2])
@@ -143,6 +152,11 @@ def _prepare(
         net.batch_size = 64 if len(rows[0]) <= _SMALL else 128
     net.batch_size = int(net.batch_size)  # NumPy's small integers overflow
     keys = keys_of(rows[0], net.seed)
+    judging = keys if judged is None else keys_of(judged[0], seed)
+    if group is not None:
+        told = {"X": keys, "y": rows[1], "sample_weight": rows[2]}
+        validation = None if judged is None else judging
+        group.check_same({**described_fit(estimator, net.module), **told, "X_val": validation})
     fold, held_out = None, np.zeros(len(keys), dtype=bool)
     if judged is None:
         most = min(_MOST_JUDGES, _MOST_OUTPUTS // len(net.module.prototypes))
@@ -150,11 +164,10 @@ def _prepare(
     train = _as_data(net, X, *rows[1:])
     if fresh:
         _fit_curves(net, train)
-    valid, judging, is_stored = None, keys, stays_stored(rows[0], net.device)
+    valid, is_stored = None, stays_stored(rows[0], net.device)
     if judged is not None:
-        judging, is_stored_too = keys_of(judged[0], seed), stays_stored(judged[0], net.device)
         valid = _as_data(net, lazy_rows(estimator, judged[0]), *judged[1:])
-        valid = _resident(valid, is_stored_too)
+        valid = _resident(valid, stays_stored(judged[0], net.device))
     elif held_out.any():
         # Chosen before they are encoded, which takes no memory for a second copy.
         judging = keys[held_out]

@@ -14,6 +14,7 @@ from ._listener import EpochListener, snapshot
 from ._net import EmbeddingNet, StopTraining
 from ._neutral import neutral_torch
 from ._optimizers import OPTIMIZERS, make_optimizer
+from ._process_group import ProcessGroup, joined
 from ._progress import ProgressBar
 from ._readable import RowNumbers, expected_scale
 from ._reassignment import ReassignPrototypes
@@ -33,6 +34,7 @@ __all__ = [
     "EpochListener",
     "KeyRanges",
     "LazyRows",
+    "ProcessGroup",
     "ProgressBar",
     "ReassignPrototypes",
     "Resume",
@@ -49,6 +51,7 @@ __all__ = [
     "fit_net",
     "hold_out",
     "infer",
+    "joined",
     "make_optimizer",
     "make_schedule",
     "neutral_torch",

@@ -11,8 +11,15 @@ from skorch.callbacks import (
     EpochTimer,
     InputShapeSetter,
     LRScheduler,
+    MlflowLogger,
+    NeptuneLogger,
+    PrintLog,
+    SacredLogger,
+    TensorBoard,
     TrainEndCheckpoint,
+    WandbLogger,
 )
+from skorch.callbacks import ProgressBar as SkorchProgressBar
 from skorch.exceptions import SkorchException
 from skorch.utils import noop
 
@@ -48,6 +55,12 @@ class QuietStopping(EarlyStopping):
 # Callbacks that do not look at the data.
 OURS = (EpochListener, EpochTimer, ProgressBar, QuietStopping)
 
+# Callbacks of which one is enough, where several processes train together.
+_REPORTS = (
+    *(Checkpoint, MlflowLogger, NeptuneLogger, PrintLog, ProgressBar, SacredLogger),
+    *(SkorchProgressBar, TensorBoard, TrainEndCheckpoint, WandbLogger),
+)
+
 
 def check_callbacks(callbacks: Any, schedule: str) -> None:
     """Refuse callbacks that could not do what they say.
@@ -66,8 +79,7 @@ def check_callbacks(callbacks: Any, schedule: str) -> None:
         network.
     """
     for item in callbacks:
-        callback = item[1] if isinstance(item, list | tuple) and len(item) == 2 else item
-        kind = callback if isclass(callback) else type(callback)
+        callback, kind = _unpacked(item)
         if callback is not None and not issubclass(kind, Callback):
             raise ValueError(
                 f"callbacks must be skorch callbacks or pairs (name, callback), got {item!r}."
@@ -82,6 +94,28 @@ def check_callbacks(callbacks: Any, schedule: str) -> None:
                 f"callbacks hold an {kind.__name__}, but the network is built for the columns of X "
                 "before training begins; leave it out."
             )
+
+
+def without_reports(callbacks: Any) -> list[Any]:
+    """Leave out callbacks that tell people how a training goes, or write it to files.
+
+    Parameters
+    ----------
+    callbacks : sequence of skorch callbacks or pairs (name, callback)
+        As the user passed them.
+
+    Returns
+    -------
+    callbacks : list
+        Those that steer the training, and those that are not known.
+    """
+    return [item for item in callbacks if not issubclass(_unpacked(item)[1], _REPORTS)]
+
+
+def _unpacked(item: Any) -> tuple[Any, type]:
+    """Return a callback without its name, and its class."""
+    callback = item[1] if isinstance(item, list | tuple) and len(item) == 2 else item
+    return callback, callback if isclass(callback) else type(callback)
 
 
 def explained(

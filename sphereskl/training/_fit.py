@@ -7,11 +7,12 @@ from typing import Any
 from skorch.callbacks import LRScheduler
 
 from ..geometry import one_thread
-from ._bars import is_spokesman
-from ._callbacks import QuietStopping, check_callbacks
+from ._callbacks import QuietStopping, check_callbacks, without_reports
 from ._data import TensorData
+from ._data_parallel import draw_apart
 from ._listener import EpochListener
 from ._net import EmbeddingNet
+from ._process_group import ProcessGroup
 from ._progress import ProgressBar
 from ._resume import check_resume
 from ._seed import seeded
@@ -30,6 +31,7 @@ def fit_net(
     patience: int | None = None,
     verbose: bool = False,
     draws_globally: bool = False,
+    group: ProcessGroup | None = None,
 ) -> EmbeddingNet:
     """Train a net in place.
 
@@ -60,6 +62,8 @@ def fit_net(
     draws_globally : bool, default=False
         Whether the network may draw from torch's global generators while it trains; they are
         seeded for it, and put back.
+    group : ProcessGroup, default=None
+        Of `joined`: the processes that train together, with the same rows and options.
 
     Returns
     -------
@@ -69,24 +73,27 @@ def fit_net(
     if callbacks:
         check_callbacks(callbacks, schedule)
         check_resume(callbacks, streams=keeps_momentum)
-    net.callbacks = list(callbacks)
+    rank = 0 if group is None else group.rank
+    net.callbacks = list(without_reports(callbacks) if rank else callbacks)
     if patience is not None:
         monitor = "train_loss" if valid is None else "valid_loss"
         net.callbacks.append(("_early_stopping", QuietStopping(monitor, patience)))
     bar = ProgressBar()
-    if verbose and is_spokesman():
+    if verbose and not rank:
         net.callbacks.append(("_progress", bar))
     if listener is not None:
         net.callbacks.append(("_listener", listener))
-    net.max_epochs, net.schedule = max_epochs, schedule
-    net.verbose = int(bool(callbacks) or verbose)
+    net.max_epochs, net.schedule, net.group_ = max_epochs, schedule, group
+    net.verbose = int((bool(callbacks) or verbose) and not rank)
     net.draws_globally_ = draws_globally
+    if group is not None:
+        draw_apart(net.module, rank)
     with ExitStack() as stack:
         stack.callback(bar.close)
         if train.target.device.type == "cpu":
             stack.enter_context(one_thread())
         if draws_globally:
-            stack.enter_context(seeded(net.seed, train.target.device))
+            stack.enter_context(seeded(net.seed + rank, train.target.device))
         try:
             if net.initialized_:
                 net.initialize_callbacks()
@@ -98,4 +105,4 @@ def fit_net(
                 if isinstance(callback, LRScheduler):
                     callback.lr_scheduler_ = None
             # Callbacks may hold weights, data or open files; the net outlives them.
-            net.callbacks, net.callbacks_, net.verbose = None, [], 0
+            net.callbacks, net.callbacks_, net.verbose, net.group_ = None, [], 0, None

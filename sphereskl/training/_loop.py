@@ -11,7 +11,9 @@ from torch import Tensor
 from ._by_member import by_member
 from ._criterion import AngularCriterion
 from ._data import ShuffledBatches, TensorData
+from ._data_parallel import share_model, shared_gradients, shared_infer
 from ._inference import infer
+from ._process_group import ProcessGroup
 from ._readable import ReadableNet
 from ._resume import resume_of
 from ._rows import Rows
@@ -31,6 +33,7 @@ class TrainingLoop(ReadableNet):
     max_grad_norm: float | None
     schedule: str
     seed: int
+    group_: ProcessGroup | None = None  # of processes that train together, see `fit_net`
 
     def fit_loop(
         self, X: Rows, y: Rows | None = None, epochs: int | None = None, **kwargs: Any
@@ -41,6 +44,8 @@ class TrainingLoop(ReadableNet):
         train, data = X.data, {"dataset_train": X, "dataset_valid": y}
         batches = ShuffledBatches(train, self.batch_size, self.generator_)
         self.scheduler_ = None
+        if self.group_ is not None:
+            share_model(self, self.group_)
         if not self._has_own_rate():
             n_steps = epochs * len(batches)
             self.scheduler_ = make_schedule(self.schedule, self.optimizer_, self.lr, n_steps)
@@ -49,6 +54,8 @@ class TrainingLoop(ReadableNet):
         for _ in range(n_left):
             self.notify("on_epoch_begin", **data)
             self._train_epoch(batches)
+            if self.group_ is not None:
+                share_model(self, self.group_)
             if y is not None:
                 self._validate(y.data)
             self.n_finished_ += 1
@@ -83,10 +90,13 @@ class TrainingLoop(ReadableNet):
         self, batch: TensorData, on_gradients: Callable[[], None] | None = None
     ) -> tuple[list[Tensor], Tensor]:
         """Take a step; return [loss] or [loss, penalty], and what the model returned."""
-        outputs = self.module_(batch.X)
-        loss = self.criterion_(*by_member(outputs, batch), self.module_)
-        values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
-        sum(values[1:], loss).backward()
+        if self.group_ is not None:
+            values, outputs = shared_gradients(self, batch, self.group_)
+        else:
+            outputs = self.module_(batch.X)
+            loss = self.criterion_(*by_member(outputs, batch), self.module_)
+            values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
+            sum(values[1:], loss).backward()
         if self.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         if on_gradients is not None:
@@ -124,7 +134,8 @@ class TrainingLoop(ReadableNet):
             self.heard_ = data.X
             self.notify("on_batch_begin", **told)
         self.module_.eval()
-        outputs = infer(self.module_, *data.inputs, device=self.device)
+        judge = infer if self.group_ is None else shared_infer(self.group_)
+        outputs = judge(self.module_, *data.inputs, device=self.device)
         outputs = outputs.to(data.target.device)
         with torch.inference_mode():
             loss = self.criterion_(outputs, data.target, data.weight, self.module_)
@@ -139,6 +150,8 @@ class TrainingLoop(ReadableNet):
             self.notify("on_batch_end", loss=loss, y_pred=outputs, **told)
 
     def _record_loss(self, name: str, value: float) -> None:
+        if self.group_ is not None:
+            value = self.group_.agreed(value)
         if not math.isfinite(value):
             raise ValueError(
                 f"Training diverged: {name} is {value} in epoch {len(self.history)}; lower lr, "
@@ -156,12 +169,13 @@ class TrainingLoop(ReadableNet):
         return history[-1] if history else {}
 
     def _is_heard(self) -> bool:
-        """Whether any callback wants to know of batches."""
-        return any(
+        """Whether any callback wants to know of batches, in any process."""
+        here = any(
             getattr(type(callback), event) is not getattr(Callback, event)
             for _, callback in self.callbacks_
             for event in _BATCH_EVENTS
         )
+        return here if self.group_ is None else self.group_.any(here, self.device)
 
     def _has_own_rate(self) -> bool:
         """Whether a callback sets the learning rate, and no schedule of ours does."""

@@ -12,6 +12,7 @@ from ._callbacks import OURS, explained
 from ._carried import available_device, on_cpu, restore_momentum, stored_momentum
 from ._criterion import AngularCriterion, Criterion
 from ._data import TensorData
+from ._data_parallel import settle
 from ._loop import TrainingLoop
 from ._optimizers import make_optimizer
 from ._readable import RowNumbers
@@ -157,6 +158,8 @@ class EmbeddingNet(TrainingLoop):
         try:
             self._train(train, told)
             self.notify("on_train_end", **told)
+            if self.group_ is not None:
+                settle(self, self.group_)
         finally:
             self.judged_ = self.heard_ = self.collected_ = None
         del self.history[self.n_finished_ :]
@@ -173,6 +176,8 @@ class EmbeddingNet(TrainingLoop):
         except StopTraining:
             pass
         except KeyboardInterrupt:
+            if self.group_ is not None:  # the others may be anywhere in their steps
+                raise
             self.interrupted_ = True
         except Exception:
             del self.history[self.n_finished_ :]
@@ -209,8 +214,10 @@ class EmbeddingNet(TrainingLoop):
                 if reason is None:
                     raise
                 raise reason from error
-        if stops is not None and method_name != "on_train_end":
-            raise StopTraining from stops
+        if method_name != "on_train_end":
+            stop = stops is not None
+            if stop if self.group_ is None else self.group_.any(stop, self.device):
+                raise StopTraining from stops
 
     def _is_watched(self) -> bool:
         """Whether any callback may want to see the targets."""

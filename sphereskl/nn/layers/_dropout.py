@@ -48,6 +48,21 @@ class Dropout(nn.Module):
         self.seed = int(torch.randint(2**62, (), device="cpu"))
         self._generator: torch.Generator | None = None
 
+    # Which of the streams of noise that the seed stands for; of an instance only while it trains
+    # beside other processes.
+    _stream = 0
+
+    def branch(self, stream: int) -> None:
+        """Draw other noise than copies of the layer that train on other rows of a batch.
+
+        Parameters
+        ----------
+        stream : int
+            Number of the copy; 0 is the noise of a layer that has none.
+        """
+        if stream != self._stream:
+            self._stream, self._generator = stream, None
+
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
@@ -68,10 +83,12 @@ class Dropout(nn.Module):
 
     def _generator_on(self, device: torch.device) -> torch.Generator:
         if self._generator is None or self._generator.device != device:
-            self._generator = torch.Generator(device).manual_seed(self.seed)
+            self._generator = torch.Generator(device).manual_seed(self.seed + self._stream)
         return self._generator
 
     def __getstate__(self):
         # A generator holds 5 kB of state and is bound to its device. A copy that is trained
         # on begins the same noise anew.
-        return {**super().__getstate__(), "_generator": None}
+        state = {**super().__getstate__(), "_generator": None}
+        state.pop("_stream", None)
+        return state

@@ -100,6 +100,30 @@ def test_a_used_layer_can_be_copied_and_pickled(transport):
     assert arrived(torch.ones(2, 3)).shape == (2, 3)
 
 
+def test_branches_draw_other_noise_and_branch_0_is_the_layer_itself():
+    x, layers = torch.ones(8, 64), [_seeded() for _ in range(3)]
+    layers[1].branch(0)
+    layers[2].branch(1)
+    first, same, other = (layer(x) for layer in layers)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+def test_a_branch_goes_on_if_it_is_asked_for_again():
+    layers = [_seeded(), _seeded()]
+    for layer in layers:
+        layer.branch(1)
+        layer(torch.ones(2, 3))
+    layers[0].branch(1)
+    assert torch.equal(*(layer(torch.ones(8, 64)) for layer in layers))
+
+
+def test_a_copy_is_of_no_branch():
+    layer = _seeded()
+    layer.branch(1)
+    assert torch.equal(copy.deepcopy(layer)(torch.ones(8, 64)), _seeded()(torch.ones(8, 64)))
+
+
 def test_repr_shows_p():
     assert repr(Dropout(0.25)) == "Dropout(p=0.25)"
 
