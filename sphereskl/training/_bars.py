@@ -6,7 +6,6 @@ from html import escape
 from time import monotonic
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 # Seconds between two pictures of a notebook's bar.
@@ -134,12 +133,6 @@ def make_bar(n_epochs: int) -> Any:
         return NotebookBar(n_epochs)
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     return (TerminalBar if is_terminal else LogLines)(n_epochs)
-
-
-def is_spokesman() -> bool:
-    """Tell whether this process speaks for all that train together."""
-    group = torch.distributed
-    return not (group.is_available() and group.is_initialized() and group.get_rank() > 0)
 
 
 def _is_worker() -> bool:

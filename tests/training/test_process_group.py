@@ -292,7 +292,7 @@ def test_all_processes_stop_if_a_callback_of_one_does(outcome, event, n_epochs):
 
 
 def test_process_0_alone_reports(outcome):
-    assert all(word in outcome("reports", 0) for word in ("train_loss", "Stopping", "epoch/s"))
+    assert all(word in outcome("reports", 0) for word in ("train_loss", "Stopping", "taken, loss"))
     assert outcome("reports", 1) == ""
 
 

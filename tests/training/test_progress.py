@@ -246,11 +246,3 @@ def test_an_error_ends_the_bar(monkeypatch):
     with pytest.raises(ZeroDivisionError):
         _train(callbacks=[Failing()])
     assert sys.stderr.getvalue().endswith("| 00:00 taken\n")
-
-
-@pytest.mark.parametrize(("rank", "speaks"), [(0, True), (1, False)])
-def test_only_the_first_of_a_group_speaks(rank, speaks, monkeypatch, capsys):
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_rank", lambda: rank)
-    _train()
-    assert bool(capsys.readouterr().err) == speaks
