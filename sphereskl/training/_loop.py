@@ -51,6 +51,9 @@ class TrainingLoop(ReadableNet):
             self.scheduler_ = make_schedule(self.schedule, self.optimizer_, self.lr, n_steps)
         resume = resume_of(self)
         n_left = epochs if resume is None else resume.begin(self, X, y, epochs)
+        if resume is not None and self.group_ is not None:
+            # A folder that not all machines see would let some go on and others begin.
+            self.group_.check_same({"number of epochs that Resume leaves": n_left})
         for _ in range(n_left):
             self.notify("on_epoch_begin", **data)
             self._train_epoch(batches)
