@@ -1,5 +1,6 @@
 """Torch modules and losses on the unit sphere."""
 
+from ._dense_gradients import DenseGradients
 from ._operators import AngularOperator, angular, unrolled_angular
 from .layers import (
     CategoryEmbedding,
@@ -66,6 +67,7 @@ __all__ = [
     "CategoryEmbedding",
     "Columns",
     "ConvNet",
+    "DenseGradients",
     "Dropout",
     "EmbeddingModel",
     "JointModel",

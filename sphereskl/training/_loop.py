@@ -15,6 +15,7 @@ from ._inference import infer
 from ._readable import ReadableNet
 from ._rows import Rows
 from ._schedules import make_schedule
+from ._short_step import short_step
 
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -44,24 +45,31 @@ class TrainingLoop(ReadableNet):
         if not self._has_own_rate():
             n_steps = epochs * len(batches)
             self.scheduler_ = make_schedule(self.schedule, self.optimizer_, self.lr, n_steps)
+        step = None
         for _ in range(epochs):
             self.notify("on_epoch_begin", **data)
-            self._train_epoch(batches)
+            if step is None or self._is_watched():
+                # Callbacks of the user's may have changed the network.
+                step = self._choose_step()
+            self._train_epoch(batches, step)
             if y is not None:
                 self._validate(y.data)
             self.n_finished_ += 1
             self.notify("on_epoch_end", **data)
         return self
 
-    def _train_epoch(self, batches: Iterable[TensorData]) -> None:
+    def _choose_step(self) -> Callable[[TensorData], list[Tensor]]:
+        if self._is_heard():
+            return self._heard_step
+        return short_step(self) or (lambda batch: self._step(batch)[0])
+
+    def _train_epoch(
+        self, batches: Iterable[TensorData], step: Callable[[TensorData], list[Tensor]]
+    ) -> None:
         self.module_.train()
-        heard = self._is_heard()
-        parameters = [p for group in self.optimizer_.param_groups for p in group["params"]]
         values, sizes = [], []
         for batch in batches:
-            for parameter in parameters:  # zero_grad, without its profiling
-                parameter.grad = None
-            values.append(self._heard_step(batch) if heard else self._step(batch)[0])
+            values.append(step(batch))
             sizes.append(len(batch.X))
         # The only point of an epoch at which the host waits for the device.
         columns = torch.stack([torch.stack(column) for column in zip(*values, strict=True)])
@@ -71,7 +79,7 @@ class TrainingLoop(ReadableNet):
         if penalty:
             self.history.record("train_penalty", penalty[0])
         self.history.record("train_batch_count", len(sizes))
-        if not heard:
+        if step != self._heard_step:
             self.history.new_batch()  # checkpoints name files after the last batch
             self.history.record_batch("train_batch_size", sizes[-1])
 
@@ -79,6 +87,9 @@ class TrainingLoop(ReadableNet):
         self, batch: TensorData, on_gradients: Callable[[], None] | None = None
     ) -> tuple[list[Tensor], Tensor]:
         """Take a step; return [loss] or [loss, penalty], and what the model returned."""
+        for group in self.optimizer_.param_groups:  # zero_grad, without its profiling
+            for parameter in group["params"]:
+                parameter.grad = None
         outputs = self.module_(batch.X)
         loss = self.criterion_(*by_member(outputs, batch), self.module_)
         values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
