@@ -52,9 +52,13 @@ class DenseGradients:
         log_scale: Tensor,
         label_smoothing: float,
     ):
-        self._layers = [(layer.weight.detach(), layer.bias.detach()) for layer in layers]
+        self._layers = [
+            (layer.weight.detach(), layer.weight.detach().t(), layer.bias.detach())
+            for layer in layers
+        ]
         self._gradients = [(_gradient(layer.weight), _gradient(layer.bias)) for layer in layers]
-        self._prototypes, self._log_scale = prototypes, log_scale.detach()
+        self._prototypes, self._axes = prototypes, prototypes.t()
+        self._log_scale = log_scale.detach()
         self._scale_gradient = _gradient(log_scale) if log_scale.requires_grad else None
         n_prototypes = len(prototypes)
         spread = prototypes.new_full((n_prototypes, n_prototypes), label_smoothing / n_prototypes)
@@ -79,23 +83,22 @@ class DenseGradients:
             As `cross_entropy` says it.
         """
         inputs = [X]
-        for weights, bias in self._layers[:-1]:
-            inputs.append(torch.addmm(bias, inputs[-1], weights.t()).relu_())
-        weights, bias = self._layers[-1]
-        h = torch.addmm(bias, inputs[-1], weights.t())
+        for _, weights, bias in self._layers[:-1]:
+            inputs.append(torch.addmm(bias, inputs[-1], weights).relu_())
+        _, weights, bias = self._layers[-1]
+        h = torch.addmm(bias, inputs[-1], weights)
         # A row without a direction is left as it is, see `normalize`.
         norm = torch.linalg.vector_norm(h, dim=1, keepdim=True)
         norm = torch.threshold(norm, self._least_norm, 1.0)
         z = h.div_(norm)
-        cosines = torch.mm(z, self._prototypes.t())
+        cosines = torch.mm(z, self._axes)
         scale = self._log_scale.exp()
-        log_q = torch.log_softmax(scale * cosines, dim=1)
+        log_q = torch.log_softmax(cosines * scale, dim=1)
         expected, q = self._expected.index_select(0, target), log_q.exp()
         if weight is not None:
             expected, q = expected * weight[:, None], q * weight[:, None]
-        n_samples = len(X)
-        loss = torch.dot(expected.flatten(), log_q.flatten()).div_(-n_samples)
-        d_cosines = q.sub_(expected).mul_(scale / n_samples)
+        loss = torch.dot(expected.flatten(), log_q.flatten()).div_(-len(X))
+        d_cosines = q.sub_(expected).mul_(scale.div_(len(X)))
         along = (d_cosines * cosines).sum(dim=1, keepdim=True)
         if self._scale_gradient is not None:
             torch.sum(along, dim=(0, 1), out=self._scale_gradient)
@@ -105,13 +108,13 @@ class DenseGradients:
 
     def _backward(self, inputs: list[Tensor], d_h: Tensor) -> None:
         """Write gradients of the layers, from the last to the first, given that of the output."""
-        layers = list(zip(inputs, self._layers, self._gradients, strict=True))
-        for i, (x, (weights, _), (d_weights, d_bias)) in reversed(list(enumerate(layers))):
-            torch.mm(d_h.t(), x, out=d_weights)
+        for i in reversed(range(len(inputs))):
+            d_weights, d_bias = self._gradients[i]
+            torch.mm(d_h.t(), inputs[i], out=d_weights)
             torch.sum(d_h, dim=0, out=d_bias)
             if i > 0:
                 # What ReLU returned is positive where it passes gradients on, else zero.
-                d_h = torch.mm(d_h, weights).mul_(x.sign())
+                d_h = torch.mm(d_h, self._layers[i][0]).mul_(inputs[i].sign())
 
 
 def _gradient(parameter: Tensor) -> Tensor:

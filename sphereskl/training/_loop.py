@@ -51,9 +51,11 @@ class TrainingLoop(ReadableNet):
             if step is None or self._is_watched():
                 # Callbacks of the user's may have changed the network.
                 step = self._choose_step()
+                self.module_.train()
             self._train_epoch(batches, step)
             if y is not None:
                 self._validate(y.data)
+                self.module_.train()
             self.n_finished_ += 1
             self.notify("on_epoch_end", **data)
         return self
@@ -66,14 +68,13 @@ class TrainingLoop(ReadableNet):
     def _train_epoch(
         self, batches: Iterable[TensorData], step: Callable[[TensorData], list[Tensor]]
     ) -> None:
-        self.module_.train()
         values, sizes = [], []
         for batch in batches:
             values.append(step(batch))
             sizes.append(len(batch.X))
         # The only point of an epoch at which the host waits for the device.
         columns = torch.stack([torch.stack(column) for column in zip(*values, strict=True)])
-        sums = columns.double() @ torch.tensor(sizes).double().to(self.device)
+        sums = columns.double() @ torch.tensor(sizes, dtype=torch.float64, device=self.device)
         loss, *penalty = (sums / sum(sizes)).tolist()
         self._record_loss("train_loss", loss)
         if penalty:

@@ -22,7 +22,7 @@ def short_update(optimizer: Optimizer) -> Callable[[], Any]:
     -------
     update : callable
         The kernel of a fused Adam on lists that are put together once, a sixth of the time of a
-        step on small networks, to be called without gradients; ``optimizer.step`` where there is no such kernel, no state yet, or
+        step on small networks; ``optimizer.step`` where there is no such kernel, no state yet, or
         a hook.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
