@@ -38,7 +38,7 @@ ROOMS = {
         {"meaning"},
         {"_placement", "_report"},
     ],
-    "nn": [{"_checks"}, {"_operators", "_dense_gradients"}, {"layers", "losses", "models"}, {"networks"}],
+    "nn": [{"_checks"}, {"_operators"}, {"layers", "losses", "models"}, {"networks"}],
 }
 
 # Other people's packages that each room imports: no more, and no fewer.

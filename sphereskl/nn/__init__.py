@@ -1,6 +1,5 @@
 """Torch modules and losses on the unit sphere."""
 
-from ._dense_gradients import DenseGradients
 from ._operators import AngularOperator, angular, unrolled_angular
 from .layers import (
     CategoryEmbedding,
@@ -12,6 +11,7 @@ from .layers import (
     SphereConv2d,
     SphereLinear,
     SphereNorm,
+    layer_pass,
     to_spherical,
 )
 from .losses import (
@@ -40,7 +40,7 @@ from .losses import (
     squared_cosine,
     squared_error,
 )
-from .models import AngularModel, EmbeddingModel, JointModel, ProductModel
+from .models import AngularModel, EmbeddingModel, JointModel, ProductModel, WrittenOut
 from .networks import (
     MLP,
     BackboneConfig,
@@ -67,7 +67,6 @@ __all__ = [
     "CategoryEmbedding",
     "Columns",
     "ConvNet",
-    "DenseGradients",
     "Dropout",
     "EmbeddingModel",
     "JointModel",
@@ -86,6 +85,7 @@ __all__ = [
     "SphereResNet",
     "SphereVGG",
     "TableInput",
+    "WrittenOut",
     "absolute_error",
     "angular",
     "averaging_gain",
@@ -96,6 +96,7 @@ __all__ = [
     "gaussian",
     "huber",
     "joint_loss",
+    "layer_pass",
     "log_probabilities",
     "make_angular_loss",
     "ordinal_cost",

@@ -1,4 +1,4 @@
-"""A short way through a step, for small networks of ours whose gradients are written out."""
+"""A short way through a step, for networks of ours whose gradients are written out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..nn import DenseGradients, EmbeddingModel, cross_entropy
+from ..nn import EmbeddingModel, TableInput, WrittenOut, cross_entropy, layer_pass
+from ._by_member import by_member
 from ._criterion import Criterion
 from ._data import TensorData
 from ._short_update import short_update
@@ -24,26 +25,23 @@ def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
     -------
     step : callable or None
         Maps a batch to [loss]; ``None`` if the network, the loss or the way in which it is
-        trained is none whose gradients are written out in `DenseGradients`.
+        trained is none whose gradients `WrittenOut` has.
 
     Notes
     -----
-    Steps differ from those of autograd by rounding. To be asked for once an epoch: whoever hears
-    of epochs may change the network between them.
+    Steps differ from those of autograd by rounding.
     """
-    layers = _dense_layers(net.module_)
-    if layers is None or not _is_plain(net):
+    gradients = _written_out(net.module_, net.criterion_) if _is_plain(net) else None
+    if gradients is None:
         return None
-    model, criterion = net.module_, net.criterion_
-    prototypes = torch.cat([model.prototypes, model.reserved])
-    gradients = DenseGradients(layers, prototypes, model.log_scale, criterion.label_smoothing)
     update, scheduler = None, net.scheduler_
 
     def step(batch: TensorData) -> list[Tensor]:
         nonlocal update
         # Nothing of it becomes part of a graph, which costs an eighth more to provide for.
         with torch.inference_mode():
-            loss = gradients(batch.X, batch.target, batch.weight)
+            _, target, weight = by_member(gradients.forward(batch.X), batch)
+            loss = gradients.backward(target, weight)
             if update is not None:
                 update()
         if update is None:
@@ -57,43 +55,51 @@ def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
 
 
 def _is_plain(net: Any) -> bool:
-    """Whether nothing but the loss decides about a step, and nobody listens in."""
-    model, criterion = net.module_, net.criterion_
+    """Whether nothing but the network and the loss decides about a step, and nobody listens in."""
     return (
-        type(criterion) is Criterion
-        and criterion.loss is cross_entropy
-        and criterion.uses_scale
-        and net.regularizer is None
+        net.regularizer is None
         and net.max_grad_norm is None
-        and model.device.type == "cpu"
+        and net.module_.device.type == "cpu"
         and not torch.distributed.is_initialized()
-        and not any(_is_hooked(module) for module in (*model.modules(), criterion))
+        and not any(map(_is_hooked, (*net.module_.modules(), net.criterion_)))
     )
-
-
-def _dense_layers(model: nn.Module) -> list[nn.Linear] | None:
-    """Return the layers of a perceptron below fixed prototypes, None if it is another network."""
-    if type(model) is not EmbeddingModel or model.free_norm or model.learn_prototypes:
-        return None
-    backbone = [model.backbone]
-    while any(type(module) is nn.Sequential for module in backbone):
-        backbone = [
-            part
-            for module in backbone
-            for part in (module if type(module) is nn.Sequential else [module])
-        ]
-    layers, activations = backbone[::2], backbone[1::2]
-    is_perceptron = (
-        len(backbone) % 2
-        and all(type(layer) is nn.Linear and layer.bias is not None for layer in layers)
-        and all(type(activation) is nn.ReLU for activation in activations)
-        and all(p.requires_grad and not p._backward_hooks for p in model.parameters())
-    )
-    return layers if is_perceptron else None
 
 
 def _is_hooked(module: nn.Module) -> bool:
-    return any(
-        getattr(module, name)
-        for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    )
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(module, kind) for kind in kinds)
+
+
+def _written_out(model: nn.Module, criterion: Any) -> WrittenOut | None:
+    """Return loss and gradients of a perceptron below fixed prototypes, None if it is another."""
+    is_smoothed = type(criterion) is Criterion and criterion.loss is cross_entropy
+    if not is_smoothed or not criterion.uses_scale or type(model) is not EmbeddingModel:
+        return None
+    shared = len(list(model.named_parameters(remove_duplicate=False))) - len([*model.parameters()])
+    if model.free_norm or model.learn_prototypes or shared:
+        return None
+    first, *rest = _flat(model.backbone)
+    numeric = None
+    if type(first) is TableInput:
+        if first.categories is not None or first.columns.n_flags:
+            return None
+        numeric, (first, *rest) = first.numeric, rest
+    dense, activations = [first, *rest[1::2]], rest[::2]
+    passes = [layer_pass(layer) for layer in dense]
+    curves = None if numeric is None else layer_pass(numeric)
+    if (
+        None in passes
+        or (numeric is not None and curves is None)
+        or len(dense) != len(activations) + 1
+        or any(type(activation) is not nn.ReLU for activation in activations)
+    ):
+        return None
+    prototypes = torch.cat([model.prototypes, model.reserved])
+    return WrittenOut(curves, passes, prototypes, model.log_scale, criterion.label_smoothing)
+
+
+def _flat(module: nn.Module) -> list[nn.Module]:
+    """Return what a module does, step by step."""
+    if type(module) is not nn.Sequential:
+        return [module]
+    return [part for child in module for part in _flat(child)]
