@@ -1,6 +1,7 @@
 """How a net is trained: epochs, steps and validation, with one host synchronisation an epoch."""
 
 import math
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
@@ -74,8 +75,10 @@ class TrainingLoop(ReadableNet):
             sizes.append(len(batch.X))
         # The only point of an epoch at which the host waits for the device.
         columns = torch.stack([torch.stack(column) for column in zip(*values, strict=True)])
-        sums = columns.double() @ torch.tensor(sizes, dtype=torch.float64, device=self.device)
-        loss, *penalty = (sums / sum(sizes)).tolist()
+        n_rows = sum(sizes)
+        loss, *penalty = (
+            sum(map(operator.mul, column, sizes)) / n_rows for column in columns.tolist()
+        )
         self._record_loss("train_loss", loss)
         if penalty:
             self.history.record("train_penalty", penalty[0])

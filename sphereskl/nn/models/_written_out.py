@@ -1,5 +1,6 @@
 """Loss and gradients of a perceptron on the sphere, written out instead of derived by autograd."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,13 +114,13 @@ class WrittenOut:
         loss : Tensor of shape ()
             As `cross_entropy` says it.
         """
-        cosines, n_rows, scale = self._cosines, len(target), self._log_scale.exp()
+        cosines, n_rows, scale = self._cosines, len(target), math.exp(self._log_scale.item())
         log_q = torch.log_softmax(cosines * scale, dim=1)
         expected, q = self._expected.index_select(0, target), log_q.exp()
         if weight is not None:
             expected, q = expected.mul_(weight[:, None]), q.mul_(weight[:, None])
         loss = torch.dot(expected.flatten(), log_q.flatten()).div_(-n_rows)
-        d_cosines = q.sub_(expected).mul_(scale.div_(n_rows))
+        d_cosines = q.sub_(expected).mul_(scale / n_rows)
         along = (d_cosines * cosines).sum(dim=1, keepdim=True)
         if self._d_scale is not None:
             torch.sum(along, dim=(0, 1), out=self._d_scale)
