@@ -16,7 +16,7 @@ from ._inference import infer
 from ._readable import ReadableNet
 from ._rows import Rows
 from ._schedules import make_schedule
-from ._short_step import short_step
+from ._short_step import short_backward, short_step
 
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -87,10 +87,8 @@ class TrainingLoop(ReadableNet):
             self.history.new_batch()  # checkpoints name files after the last batch
             self.history.record_batch("train_batch_size", sizes[-1])
 
-    def _step(
-        self, batch: TensorData, on_gradients: Callable[[], None] | None = None
-    ) -> tuple[list[Tensor], Tensor]:
-        """Take a step; return [loss] or [loss, penalty], and what the model returned."""
+    def _backward(self, batch: TensorData) -> tuple[list[Tensor], Tensor]:
+        """Put gradients in place; return [loss] or [loss, penalty], and what the model returned."""
         for group in self.optimizer_.param_groups:  # zero_grad, without its profiling
             for parameter in group["params"]:
                 parameter.grad = None
@@ -98,6 +96,16 @@ class TrainingLoop(ReadableNet):
         loss = self.criterion_(*by_member(outputs, batch), self.module_)
         values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
         sum(values[1:], loss).backward()
+        return values, outputs
+
+    def _step(
+        self,
+        batch: TensorData,
+        on_gradients: Callable[[], None] | None = None,
+        short: Callable[[TensorData], tuple[list[Tensor], Tensor]] | None = None,
+    ) -> tuple[list[Tensor], Tensor]:
+        """Take a step; return what `_backward`, or a shorter way to the gradients, returned."""
+        values, outputs = (short or self._backward)(batch)
         if self.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         if on_gradients is not None:
@@ -118,7 +126,9 @@ class TrainingLoop(ReadableNet):
         self.module_.train()
         parameters = list(self.module_.named_parameters())
         values, outputs = self._step(
-            batch, lambda: self.notify("on_grad_computed", named_parameters=parameters, **told)
+            batch,
+            lambda: self.notify("on_grad_computed", named_parameters=parameters, **told),
+            short_backward(self),  # those who listen see the very steps that others take
         )
         self.history.record_batch("train_loss", values[0].item())
         self.history.record_batch("train_batch_size", len(batch.X))

@@ -13,8 +13,8 @@ from ._data import TensorData
 from ._short_update import short_update
 
 
-def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
-    """Return what takes a step like the net's own in a fraction of the time, if anything does.
+def short_backward(net: Any) -> Callable[[TensorData], tuple[list[Tensor], Tensor]] | None:
+    """Return what puts gradients of a batch in place in a fraction of autograd's time.
 
     Parameters
     ----------
@@ -23,25 +23,49 @@ def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
 
     Returns
     -------
-    step : callable or None
-        Maps a batch to [loss]; ``None`` if the network, the loss or the way in which it is
-        trained is none whose gradients `WrittenOut` has.
+    backward : callable or None
+        Maps a batch to [loss] and cosines; ``None`` if the network, the loss or the way in which
+        it is trained is none whose gradients `WrittenOut` has.
 
     Notes
     -----
-    Steps differ from those of autograd by rounding.
+    Gradients differ from those of autograd by rounding. To be asked for anew when somebody may
+    have changed the network or taken its gradients away.
     """
     gradients = _written_out(net.module_, net.criterion_) if _is_plain(net) else None
     if gradients is None:
         return None
-    update, scheduler = None, net.scheduler_
+
+    def backward(batch: TensorData) -> tuple[list[Tensor], Tensor]:
+        cosines = gradients.forward(batch.X)
+        _, target, weight = by_member(cosines, batch)
+        return [gradients.backward(target, weight)], cosines
+
+    return backward
+
+
+def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
+    """Return what takes a step by `short_backward`, and the optimiser's on a short way, too.
+
+    Parameters
+    ----------
+    net : EmbeddingNet
+        In training; nobody listens to its batches.
+
+    Returns
+    -------
+    step : callable or None
+        Maps a batch to [loss].
+    """
+    backward, scheduler, update = short_backward(net), net.scheduler_, None
+    if backward is None:
+        return None
 
     def step(batch: TensorData) -> list[Tensor]:
         nonlocal update
         # Nothing of it becomes part of a graph, which costs an eighth more to provide for.
         with torch.inference_mode():
-            _, target, weight = by_member(gradients.forward(batch.X), batch)
-            loss = gradients.backward(target, weight)
+            values, _ = backward(batch)
             if update is not None:
                 update()
         if update is None:
@@ -49,13 +73,13 @@ def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
             update = short_update(net.optimizer_)
         if scheduler is not None:
             scheduler.step()
-        return [loss]
+        return values
 
     return step
 
 
 def _is_plain(net: Any) -> bool:
-    """Whether nothing but the network and the loss decides about a step, and nobody listens in."""
+    """Whether nothing but the network and the loss decides about gradients, here on the CPU."""
     return (
         net.regularizer is None
         and net.max_grad_norm is None

@@ -50,8 +50,10 @@ def layer_pass(layer: nn.Module) -> LayerPass | None:
     tensor([4., 4.])
     """
     make = _PASSES.get(type(layer))
+    if make is None or layer.bias is None:
+        return None
     wanted = all(p.requires_grad and not p._backward_hooks for p in layer.parameters())
-    return make(layer) if make is not None and wanted else None
+    return make(layer) if wanted else None
 
 
 class _LinearPass:
