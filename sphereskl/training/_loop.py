@@ -10,6 +10,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
 
 from ._by_member import by_member
+from ._callbacks import OURS
 from ._criterion import AngularCriterion
 from ._data import ShuffledBatches, TensorData
 from ._inference import infer
@@ -183,6 +184,10 @@ class TrainingLoop(ReadableNet):
             for _, callback in self.callbacks_
             for event in _BATCH_EVENTS
         )
+
+    def _is_watched(self) -> bool:
+        """Whether any callback may want to see the targets, or change the network."""
+        return any(not isinstance(callback, OURS) for _, callback in self.callbacks_)
 
     def _has_own_rate(self) -> bool:
         """Whether a callback sets the learning rate, and no schedule of ours does."""

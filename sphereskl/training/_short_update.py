@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch.optim import Adam, AdamW, Optimizer
 
-# The kernels that their steps end in.
-_KERNELS: dict[type, Any] = {Adam: torch._fused_adam_, AdamW: torch._fused_adamw_}
+# The kernels that their steps end in. Torch exports them without listing them: the laws in
+# tests/training/test_short_step.py compare them with the steps, bit by bit.
+_torch: Any = torch
+_KERNELS: dict[type, Any] = {Adam: _torch._fused_adam_, AdamW: _torch._fused_adamw_}
 
 
 def short_update(optimizer: Optimizer) -> Callable[[], Any]:
@@ -39,7 +41,7 @@ def short_update(optimizer: Optimizer) -> Callable[[], Any]:
 
     def update() -> None:
         for group, (params, grads, means, squares, steps) in groups:
-            torch._foreach_add_(steps, 1)
+            _torch._foreach_add_(steps, 1)
             kernel(
                 *(params, grads, means, squares, [], steps),
                 lr=group["lr"],  # of this step: schedules move it
