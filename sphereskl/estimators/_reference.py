@@ -58,11 +58,11 @@ def refer(
     n_classes, width = len(estimator.classes_), estimator.n_members_ * estimator.embedding_dim_
     most = max(2000, min(_MOST_ROWS, _MOST_NUMBERS // width))
     rows = train.select(_even_share(train.target, n_classes, most))
-    reference = moments(outputs(estimator, rows.X), rows, n_classes)
-    kept = rows.select(_even_share(rows.target, n_classes, _MOST_KEPT))
-    embeddings = outputs(estimator, kept.X, unit=True).mean(axis=0)
-    reference["embeddings"] = embeddings.astype(np.float32)
-    reference["target"] = kept.target.cpu().numpy()
+    h = outputs(estimator, rows.X)
+    reference = moments(h, rows, n_classes)
+    kept = _even_share(rows.target, n_classes, _MOST_KEPT).cpu().numpy()
+    reference["embeddings"] = _unit(h[:, kept]).mean(axis=0).astype(np.float32)
+    reference["target"] = rows.target.cpu().numpy()[kept]
     if former is not None:
         reference = merge(former, reference, memory=_MEMORY)
     judges = train if valid is None else valid
@@ -87,7 +87,11 @@ def outputs(estimator: Any, X: Tensor | LazyRows, *, unit: bool = False) -> NDAr
 
     flat = infer(view, X, device=estimator.device_).double().numpy()
     h = flat.reshape(len(flat), -1, dim).transpose(1, 0, 2)
-    return h / np.maximum(np.linalg.norm(h, axis=2, keepdims=True), 1e-30) if unit else h
+    return _unit(h) if unit else h
+
+
+def _unit(h: NDArray[Any]) -> NDArray[Any]:
+    return h / np.maximum(np.linalg.norm(h, axis=2, keepdims=True), 1e-30)
 
 
 def moments(h: NDArray[Any], rows: TensorData, n_classes: int) -> Reference:

@@ -11,6 +11,7 @@ from .layers import (
     SphereConv2d,
     SphereLinear,
     SphereNorm,
+    layer_pass,
     to_spherical,
 )
 from .losses import (
@@ -39,7 +40,7 @@ from .losses import (
     squared_cosine,
     squared_error,
 )
-from .models import AngularModel, EmbeddingModel, JointModel, ProductModel
+from .models import AngularModel, EmbeddingModel, JointModel, ProductModel, WrittenOut
 from .networks import (
     MLP,
     BackboneConfig,
@@ -84,6 +85,7 @@ __all__ = [
     "SphereResNet",
     "SphereVGG",
     "TableInput",
+    "WrittenOut",
     "absolute_error",
     "angular",
     "averaging_gain",
@@ -94,6 +96,7 @@ __all__ = [
     "gaussian",
     "huber",
     "joint_loss",
+    "layer_pass",
     "log_probabilities",
     "make_angular_loss",
     "ordinal_cost",

@@ -113,6 +113,10 @@ class Labels:
 
     def encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
         """Turn labels into row numbers, (n_samples,), int64; `name` is theirs in errors."""
+        if y.dtype == self.classes_.dtype:
+            place = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+            if np.array_equal(self.classes_[place], y):
+                return place.astype(np.int64)
         _check_discrete(y)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):

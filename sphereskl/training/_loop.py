@@ -1,6 +1,7 @@
 """How a net is trained: epochs, steps and validation, with one host synchronisation an epoch."""
 
 import math
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
 
 from ._by_member import by_member
+from ._callbacks import OURS
 from ._criterion import AngularCriterion
 from ._data import ShuffledBatches, TensorData
 from ._data_parallel import share_model, shared_gradients, shared_infer
@@ -18,6 +20,7 @@ from ._readable import ReadableNet
 from ._resume import resume_of
 from ._rows import Rows
 from ._schedules import make_schedule
+from ._short_step import short_backward, short_step
 
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -54,52 +57,72 @@ class TrainingLoop(ReadableNet):
         if resume is not None and self.group_ is not None:
             # A folder that not all machines see would let some go on and others begin.
             self.group_.check_same({"number of epochs that Resume leaves": n_left})
+        step = None
         for _ in range(n_left):
             self.notify("on_epoch_begin", **data)
-            self._train_epoch(batches)
+            if step is None or self._is_watched():
+                # Callbacks of the user's may have changed the network.
+                step = self._choose_step()
+                self.module_.train()
+            self._train_epoch(batches, step)
             if self.group_ is not None:
                 share_model(self, self.group_)
             if y is not None:
                 self._validate(y.data)
+                self.module_.train()
             self.n_finished_ += 1
             self.notify("on_epoch_end", **data)
             if resume is not None:
                 resume.after_epoch(self)
         return self
 
-    def _train_epoch(self, batches: Iterable[TensorData]) -> None:
-        self.module_.train()
-        heard = self._is_heard()
-        parameters = [p for group in self.optimizer_.param_groups for p in group["params"]]
+    def _choose_step(self) -> Callable[[TensorData], list[Tensor]]:
+        if self._is_heard():
+            return self._heard_step
+        return short_step(self) or (lambda batch: self._step(batch)[0])
+
+    def _train_epoch(
+        self, batches: Iterable[TensorData], step: Callable[[TensorData], list[Tensor]]
+    ) -> None:
         values, sizes = [], []
         for batch in batches:
-            for parameter in parameters:  # zero_grad, without its profiling
-                parameter.grad = None
-            values.append(self._heard_step(batch) if heard else self._step(batch)[0])
+            values.append(step(batch))
             sizes.append(len(batch.X))
         # The only point of an epoch at which the host waits for the device.
         columns = torch.stack([torch.stack(column) for column in zip(*values, strict=True)])
-        sums = columns.double() @ torch.tensor(sizes).double().to(self.device)
-        loss, *penalty = (sums / sum(sizes)).tolist()
+        n_rows = sum(sizes)
+        loss, *penalty = (
+            sum(map(operator.mul, column, sizes)) / n_rows for column in columns.tolist()
+        )
         self._record_loss("train_loss", loss)
         if penalty:
             self.history.record("train_penalty", penalty[0])
         self.history.record("train_batch_count", len(sizes))
-        if not heard:
+        if step != self._heard_step:
             self.history.new_batch()  # checkpoints name files after the last batch
             self.history.record_batch("train_batch_size", sizes[-1])
 
-    def _step(
-        self, batch: TensorData, on_gradients: Callable[[], None] | None = None
-    ) -> tuple[list[Tensor], Tensor]:
-        """Take a step; return [loss] or [loss, penalty], and what the model returned."""
+    def _backward(self, batch: TensorData) -> tuple[list[Tensor], Tensor]:
+        """Put gradients in place; return [loss] or [loss, penalty], and what the model returned."""
+        for group in self.optimizer_.param_groups:  # zero_grad, without its profiling
+            for parameter in group["params"]:
+                parameter.grad = None
         if self.group_ is not None:
-            values, outputs = shared_gradients(self, batch, self.group_)
-        else:
-            outputs = self.module_(batch.X)
-            loss = self.criterion_(*by_member(outputs, batch), self.module_)
-            values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
-            sum(values[1:], loss).backward()
+            return shared_gradients(self, batch, self.group_)
+        outputs = self.module_(batch.X)
+        loss = self.criterion_(*by_member(outputs, batch), self.module_)
+        values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
+        sum(values[1:], loss).backward()
+        return values, outputs
+
+    def _step(
+        self,
+        batch: TensorData,
+        on_gradients: Callable[[], None] | None = None,
+        short: Callable[[TensorData], tuple[list[Tensor], Tensor]] | None = None,
+    ) -> tuple[list[Tensor], Tensor]:
+        """Take a step; return what `_backward`, or a shorter way to the gradients, returned."""
+        values, outputs = (short or self._backward)(batch)
         if self.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         if on_gradients is not None:
@@ -120,7 +143,9 @@ class TrainingLoop(ReadableNet):
         self.module_.train()
         parameters = list(self.module_.named_parameters())
         values, outputs = self._step(
-            batch, lambda: self.notify("on_grad_computed", named_parameters=parameters, **told)
+            batch,
+            lambda: self.notify("on_grad_computed", named_parameters=parameters, **told),
+            short_backward(self),  # those who listen see the very steps that others take
         )
         self.history.record_batch("train_loss", values[0].item())
         self.history.record_batch("train_batch_size", len(batch.X))
@@ -179,6 +204,10 @@ class TrainingLoop(ReadableNet):
             for event in _BATCH_EVENTS
         )
         return here if self.group_ is None else self.group_.any(here, self.device)
+
+    def _is_watched(self) -> bool:
+        """Whether any callback may want to see the targets, or change the network."""
+        return any(not isinstance(callback, OURS) for _, callback in self.callbacks_)
 
     def _has_own_rate(self) -> bool:
         """Whether a callback sets the learning rate, and no schedule of ours does."""

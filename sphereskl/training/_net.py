@@ -8,7 +8,7 @@ from skorch.callbacks import EpochTimer
 from torch import Tensor
 
 from ..nn import EmbeddingModel
-from ._callbacks import OURS, explained
+from ._callbacks import explained
 from ._carried import available_device, on_cpu, restore_momentum, stored_momentum
 from ._criterion import AngularCriterion, Criterion
 from ._data import TensorData
@@ -218,10 +218,6 @@ class EmbeddingNet(TrainingLoop):
             stop = stops is not None
             if stop if self.group_ is None else self.group_.any(stop, self.device):
                 raise StopTraining from stops
-
-    def _is_watched(self) -> bool:
-        """Whether any callback may want to see the targets."""
-        return any(not isinstance(callback, OURS) for _, callback in self.callbacks_)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return modules on the CPU and plain values, which any pickler can carry.

@@ -39,9 +39,10 @@ def _data(n_samples=100, seed=0, weighted=False):
     return TensorData(X, target, weight)
 
 
-def _model(seed=0, **options):
+def _model(seed=0, activation="relu", **options):
+    config = {"n_members": 1, "numeric_embedding": None, "activation": activation}
     with seeded(seed):
-        backbone = MLP((16,), n_members=1, numeric_embedding=None).build((4,), 8)
+        backbone = MLP((16,), **config).build((4,), 8)
     return EmbeddingModel(backbone, simplex(3, 8).float(), scale=4.0, learn_scale=True, **options)
 
 
@@ -144,9 +145,17 @@ def _train_by_hand(model, data, *, optimizer, schedule, seed, n_epochs=4, max_no
 @pytest.mark.parametrize("schedule", ["constant", "one_cycle", "cosine"])
 def test_training_equals_a_hand_written_loop(schedule, optimizer, weighted):
     options = {"optimizer": optimizer, "schedule": schedule, "seed": 3}
-    net = _net(weight_decay=0.1, **options).fit(_data(weighted=weighted))
-    expected = _train_by_hand(_model(), _data(weighted=weighted), **options)
+    model, twin = (_model(activation="tanh") for _ in range(2))
+    net = _net(model, weight_decay=0.1, **options).fit(_data(weighted=weighted))
+    expected = _train_by_hand(twin, _data(weighted=weighted), **options)
     assert torch.equal(_state(net.module_), _state(expected))
+
+
+def test_training_equals_a_hand_written_loop_to_rounding_where_gradients_are_written_out():
+    options = {"optimizer": "adamw", "schedule": "one_cycle", "seed": 3}
+    net = _net(weight_decay=0.1, **options).fit(_data(weighted=True))
+    expected = _train_by_hand(_model(), _data(weighted=True), **options)
+    torch.testing.assert_close(_state(net.module_), _state(expected), rtol=1e-4, atol=1e-5)
 
 
 def test_clipped_training_equals_a_hand_written_loop():

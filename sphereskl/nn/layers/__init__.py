@@ -3,6 +3,7 @@
 from ._category_embedding import CategoryEmbedding
 from ._dropout import Dropout
 from ._member_linear import MemberLinear
+from ._passes import layer_pass
 from ._periodic_embedding import PeriodicEmbedding
 from ._piecewise_embedding import PiecewiseLinearEmbedding
 from ._sphere_conv import SphereConv1d, SphereConv2d
@@ -20,5 +21,6 @@ __all__ = [
     "SphereConv2d",
     "SphereLinear",
     "SphereNorm",
+    "layer_pass",
     "to_spherical",
 ]

@@ -1,6 +1,7 @@
 """The scale that turns cosines into probabilities."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,6 +11,8 @@ from torch.nn.functional import softplus
 _PRIOR_STD = 1.0
 # How softly probabilities end at 0 where the share of smoothed labels is taken off, in parts of it.
 _SOFTNESS = 0.25
+# Of the logarithm of the scale: far below what any number of rows can tell.
+_RESOLUTION, _MOST_STEPS = 1e-9, 100
 
 
 def log_probabilities(
@@ -102,26 +105,59 @@ def fit_scale(
     >>> fit_scale(cosines.repeat(100, 1), torch.tensor([0, 0, 1, 1] * 100), expected=4.0)
     1.1...
     """
-    logits = logits.double()
+    logits, target = logits.double(), target[:, None]
     weight = torch.ones(len(logits)).double() if weight is None else weight.double()
     share = weight.to(logits.device) / weight.sum()
     n_rows = len(logits) if n_distinct is None else n_distinct
 
-    def objective(log_scale: Tensor) -> Tensor:
-        log_p = log_probabilities(logits, log_scale.exp(), label_smoothing)
-        likelihood = share @ log_p.gather(1, target[:, None])[:, 0]
-        return (log_scale - math.log(expected)).square() / _PRIOR_STD**2 / 2 - n_rows * likelihood
-
     def slope(log_scale: float) -> float:
-        x = torch.tensor(log_scale, dtype=torch.float64, requires_grad=True)
-        with torch.enable_grad():
-            return torch.autograd.grad(objective(x), x)[0].item()
+        of_rows = _slopes(logits, target, math.exp(log_scale), label_smoothing)
+        prior = (log_scale - math.log(expected)) / _PRIOR_STD**2
+        return prior - n_rows * torch.dot(share, of_rows).item()
 
-    low, high = (math.log(expected) + side * math.log(1e3) for side in (-1, 1))
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-    return math.exp((low + high) / 2)
+    return math.exp(_root(slope, *(math.log(expected) + side * math.log(1e3) for side in (-1, 1))))
+
+
+def _root(slope: Callable[[float], float], low: float, high: float) -> float:
+    """Find where a slope turns positive, by the Illinois method; an end if it does nowhere.
+
+    A dozen evaluations do what takes bisection forty.
+    """
+    below, above = slope(low), slope(high)
+    if below >= 0 or above <= 0:
+        return low if below >= 0 else high
+    last, kept = math.inf, 0
+    for _ in range(_MOST_STEPS):
+        middle = low - below * (high - low) / (above - below)
+        between = slope(middle)
+        if between == 0 or abs(middle - last) < _RESOLUTION:
+            return middle
+        # An end that stays twice counts half: it would stay for ever.
+        if between < 0:
+            low, below, above = middle, between, above / 2 if kept > 0 else above
+        else:
+            high, above, below = middle, between, below / 2 if kept < 0 else below
+        last, kept = middle, 1 if between < 0 else -1
+    return last
+
+
+def _slopes(logits: Tensor, target: Tensor, scale: float, label_smoothing: float) -> Tensor:
+    """Return derivatives of log p of the target by the logarithm of the scale, (n_samples,).
+
+    `target` has shape (n_samples, 1). In closed form: autograd takes five times as long, forty
+    times a fit.
+    """
+    q = torch.softmax(scale * logits, dim=1)
+    # d log q_k / d log s = s (g_k - sum_j q_j g_j)
+    slope = scale * (logits - (q * logits).sum(dim=1, keepdim=True))
+    if label_smoothing:
+        # See `log_probabilities`: log p_k = log l_k - log sum_j l_j with l = softplus(u).
+        width = _SOFTNESS * label_smoothing / logits.shape[1]
+        u = q / width - 1 / _SOFTNESS
+        left, d_left = softplus(u), torch.sigmoid(u) * q * slope / width
+        of_all = d_left.sum(dim=1, keepdim=True) / left.sum(dim=1, keepdim=True)
+        slope = d_left / left - of_all
+    return slope.gather(1, target)[:, 0]
 
 
 def averaging_gain(

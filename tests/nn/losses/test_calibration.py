@@ -187,3 +187,17 @@ def test_the_scale_behind_smoothed_labels_is_recovered():
     target = torch.multinomial(p, 1, generator=torch.Generator().manual_seed(1))[:, 0]
     found = fit_scale(cosines, target, expected=4.0, label_smoothing=0.1)
     assert found == pytest.approx(6.0, rel=0.04)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1, 0.5])
+def test_the_scale_is_where_the_slope_of_its_objective_vanishes(label_smoothing):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.rand(60, 4, generator=generator).double() * 2 - 1
+    target = (logits + 0.3 * torch.randn(60, 4, generator=generator)).argmax(dim=1)
+    weight = torch.rand(60, generator=generator).double()
+    options = {"expected": 5.0, "label_smoothing": label_smoothing}
+    scale = fit_scale(logits, target, weight, **options)
+    x = torch.tensor(math.log(scale), dtype=torch.float64, requires_grad=True)
+    log_p = log_probabilities(logits, x.exp(), label_smoothing).gather(1, target[:, None])[:, 0]
+    objective = (x - math.log(5.0)).square() / 2 - 60 * (weight / weight.sum()) @ log_p
+    assert torch.autograd.grad(objective, x)[0].abs() < 1e-6

@@ -1,0 +1,141 @@
+"""Dense layers and curves with their gradients written out, for training without autograd."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ._member_linear import MemberLinear
+from ._piecewise_embedding import PiecewiseLinearEmbedding
+
+
+class LayerPass(Protocol):
+    """A layer, there and back."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the layer does, and remember what the way back needs."""
+        ...
+
+    def backward(self, d_y: Tensor, *, on: bool) -> Tensor | None:
+        """Write gradients of the parameters, given that of the output; return that of the input.
+
+        Gradients are written in place of the last ones. `on` tells whether that of the input is
+        wanted.
+        """
+        ...
+
+
+def layer_pass(layer: nn.Module) -> LayerPass | None:
+    """Return a layer's way there and back.
+
+    Parameters
+    ----------
+    layer : nn.Module
+        Its parameters are used as they are, where they are.
+
+    Returns
+    -------
+    layer_pass : LayerPass or None
+        ``None`` for a layer whose gradients are not written out, or not wanted.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.nn import layer_pass
+    >>> layer = torch.nn.Linear(3, 2)
+    >>> there_and_back = layer_pass(layer)
+    >>> y = there_and_back.forward(torch.ones(4, 3))
+    >>> there_and_back.backward(torch.ones(4, 2), on=False)
+    >>> layer.bias.grad
+    tensor([4., 4.])
+    """
+    make = _PASSES.get(type(layer))
+    if make is None or layer.bias is None:
+        return None
+    wanted = all(p.requires_grad and not p._backward_hooks for p in layer.parameters())
+    return make(layer) if wanted else None
+
+
+class _LinearPass:
+    """``y = x W' + b``: ``dW = dy' x``, ``db = sum dy``, ``dx = dy W``."""
+
+    def __init__(self, layer: nn.Linear):
+        self._weight, self._bias = layer.weight.detach(), layer.bias.detach()
+        self._transposed = self._weight.t()
+        self._d_weight, self._d_bias = place_of(layer.weight), place_of(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._x = x
+        return torch.addmm(self._bias, x, self._transposed)
+
+    def backward(self, d_y: Tensor, *, on: bool) -> Tensor | None:
+        torch.mm(d_y.t(), self._x, out=self._d_weight)
+        torch.sum(d_y, dim=0, out=self._d_bias)
+        return torch.mm(d_y, self._weight) if on else None
+
+
+class _MemberLinearPass:
+    """``y_i = x_i W_i + b_i``: ``dW_i = x_i' dy_i``, ``db_i = sum dy_i``, ``dx_i = dy_i W_i'``."""
+
+    def __init__(self, layer: MemberLinear):
+        self._weight, self._bias = layer.weight.detach(), layer.bias.detach()
+        self._d_weight, self._d_bias = place_of(layer.weight), place_of(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Rows that are not different for the members are the same for all.
+        self._x = x.expand(len(self._weight), -1, -1)
+        return torch.baddbmm(self._bias, self._x, self._weight)
+
+    def backward(self, d_y: Tensor, *, on: bool) -> Tensor | None:
+        torch.bmm(self._x.mT, d_y, out=self._d_weight)
+        torch.sum(d_y, dim=1, keepdim=True, out=self._d_bias)
+        return torch.bmm(d_y, self._weight.mT) if on else None
+
+
+class _CurvesPass:
+    """Curves ``e_j = x_j w_j + b_j + p_j V_j``, see `PiecewiseLinearEmbedding`.
+
+    ``dV_j = p_j' de_j``, ``dw_j = x_j' de_j``, ``db_j = sum de_j``; it stands first, and the
+    gradient of x is not written out.
+    """
+
+    def __init__(self, layer: PiecewiseLinearEmbedding):
+        self._members, self._width = layer.n_members, layer.width
+        self._low, extent = layer.edges[:, None, :-1], layer.edges.diff(dim=1)[:, None]
+        self._steepness = torch.where(extent > 0, 1 / extent, 0.0)
+        parameters = layer.bias, layer.slopes, layer.pieces
+        self._bias, self._slopes, self._pieces = (p.detach() for p in parameters)
+        self._d_bias, self._d_slopes, self._d_pieces = map(place_of, parameters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        column = x.t()[:, :, None]
+        place = (column - self._low).mul_(self._steepness).clamp_(0, 1)
+        self._column, self._place = column, place
+        straight = torch.baddbmm(self._bias, column, self._slopes)
+        curves = straight.baddbmm_(place, self._pieces)
+        n_columns, n_samples, _ = curves.shape
+        by_member = curves.view(n_columns, n_samples, self._members, self._width)
+        y = by_member.permute(2, 1, 0, 3).flatten(2)
+        return y if self._members > 1 else y[0]
+
+    def backward(self, d_y: Tensor, *, on: bool) -> Tensor | None:
+        shape = self._members, -1, len(self._column), self._width
+        d_curves = d_y.view(shape).permute(2, 1, 0, 3).flatten(2)
+        torch.bmm(self._place.mT, d_curves, out=self._d_pieces)
+        torch.bmm(self._column.mT, d_curves, out=self._d_slopes)
+        torch.sum(d_curves, dim=1, keepdim=True, out=self._d_bias)
+        return None
+
+
+def place_of(parameter: Tensor) -> Tensor:
+    """Return where the gradient of a parameter is to be written."""
+    if parameter.grad is None:
+        parameter.grad = torch.empty_like(parameter)
+    return parameter.grad
+
+
+_PASSES = {
+    nn.Linear: _LinearPass,
+    MemberLinear: _MemberLinearPass,
+    PiecewiseLinearEmbedding: _CurvesPass,
+}

@@ -1,0 +1,129 @@
+"""A short way through a step, for networks of ours whose gradients are written out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..nn import EmbeddingModel, TableInput, WrittenOut, cross_entropy, layer_pass
+from ._by_member import by_member
+from ._criterion import Criterion
+from ._data import TensorData
+from ._short_update import short_update
+
+
+def short_backward(net: Any) -> Callable[[TensorData], tuple[list[Tensor], Tensor]] | None:
+    """Return what puts gradients of a batch in place in a fraction of autograd's time.
+
+    Parameters
+    ----------
+    net : EmbeddingNet
+        In training.
+
+    Returns
+    -------
+    backward : callable or None
+        Maps a batch to [loss] and cosines; ``None`` if the network, the loss or the way in which
+        it is trained is none whose gradients `WrittenOut` has.
+
+    Notes
+    -----
+    Gradients differ from those of autograd by rounding. To be asked for anew when somebody may
+    have changed the network or taken its gradients away.
+    """
+    gradients = _written_out(net.module_, net.criterion_) if _is_plain(net) else None
+    if gradients is None:
+        return None
+
+    def backward(batch: TensorData) -> tuple[list[Tensor], Tensor]:
+        cosines = gradients.forward(batch.X)
+        _, target, weight = by_member(cosines, batch)
+        return [gradients.backward(target, weight)], cosines
+
+    return backward
+
+
+def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
+    """Return what takes a step by `short_backward`, and the optimiser's on a short way, too.
+
+    Parameters
+    ----------
+    net : EmbeddingNet
+        In training; nobody listens to its batches.
+
+    Returns
+    -------
+    step : callable or None
+        Maps a batch to [loss].
+    """
+    backward, scheduler, update = short_backward(net), net.scheduler_, None
+    if backward is None:
+        return None
+
+    def step(batch: TensorData) -> list[Tensor]:
+        nonlocal update
+        # Nothing of it becomes part of a graph, which costs an eighth more to provide for.
+        with torch.inference_mode():
+            values, _ = backward(batch)
+            if update is not None:
+                update()
+        if update is None:
+            net.optimizer_.step()  # sets its state up
+            update = short_update(net.optimizer_)
+        if scheduler is not None:
+            scheduler.step()
+        return values
+
+    return step
+
+
+def _is_plain(net: Any) -> bool:
+    """Whether nothing but the network and the loss decides about gradients, here on the CPU."""
+    return (
+        net.regularizer is None
+        and net.max_grad_norm is None
+        and net.module_.device.type == "cpu"
+        and not torch.distributed.is_initialized()
+        and not any(map(_is_hooked, (*net.module_.modules(), net.criterion_)))
+    )
+
+
+def _is_hooked(module: nn.Module) -> bool:
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(module, kind) for kind in kinds)
+
+
+def _written_out(model: nn.Module, criterion: Any) -> WrittenOut | None:
+    """Return loss and gradients of a perceptron below fixed prototypes, None if it is another."""
+    is_smoothed = type(criterion) is Criterion and criterion.loss is cross_entropy
+    if not is_smoothed or not criterion.uses_scale or type(model) is not EmbeddingModel:
+        return None
+    shared = len(list(model.named_parameters(remove_duplicate=False))) - len([*model.parameters()])
+    if model.free_norm or model.learn_prototypes or shared:
+        return None
+    first, *rest = _flat(model.backbone)
+    numeric = None
+    if type(first) is TableInput:
+        if first.categories is not None or first.columns.n_flags:
+            return None
+        numeric, (first, *rest) = first.numeric, rest
+    dense, activations = [first, *rest[1::2]], rest[::2]
+    passes = [layer_pass(layer) for layer in dense]
+    curves = None if numeric is None else layer_pass(numeric)
+    if (
+        None in passes
+        or (numeric is not None and curves is None)
+        or len(dense) != len(activations) + 1
+        or any(type(activation) is not nn.ReLU for activation in activations)
+    ):
+        return None
+    prototypes = torch.cat([model.prototypes, model.reserved])
+    return WrittenOut(curves, passes, prototypes, model.log_scale, criterion.label_smoothing)
+
+
+def _flat(module: nn.Module) -> list[nn.Module]:
+    """Return what a module does, step by step."""
+    if type(module) is not nn.Sequential:
+        return [module]
+    return [part for child in module for part in _flat(child)]
