@@ -24,6 +24,10 @@ from ._short_step import short_backward, short_step
 
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
+# Losses that are kept by themselves, at the most: what is small and stays would lie scattered
+# among what large steps leave free, and keep an epoch of very many steps from using that again.
+_STEPS_TOLD = 256
+
 
 class TrainingLoop(ReadableNet):
     """Skorch net with an epoch loop of its own, see `EmbeddingNet`."""
@@ -60,8 +64,8 @@ class TrainingLoop(ReadableNet):
         step = None
         for _ in range(n_left):
             self.notify("on_epoch_begin", **data)
-            if step is None or self._is_watched():
-                # Callbacks of the user's may have changed the network.
+            if step is None or self.group_ is not None or self._is_watched():
+                # Callbacks of the user's may have changed the network, here or in another process.
                 step = self._choose_step()
                 self.module_.train()
             self._train_epoch(batches, step)
@@ -84,12 +88,15 @@ class TrainingLoop(ReadableNet):
     def _train_epoch(
         self, batches: Iterable[TensorData], step: Callable[[TensorData], list[Tensor]]
     ) -> None:
-        values, sizes = [], []
+        told, values, sizes = [], [], []
         for batch in batches:
             values.append(step(batch))
             sizes.append(len(batch.X))
+            if len(values) == _STEPS_TOLD:
+                told.append(_columns(values))
+                values = []
         # The only point of an epoch at which the host waits for the device.
-        columns = torch.stack([torch.stack(column) for column in zip(*values, strict=True)])
+        columns = torch.cat([*told, _columns(values)] if values else told, dim=1)
         n_rows = sum(sizes)
         loss, *penalty = (
             sum(map(operator.mul, column, sizes)) / n_rows for column in columns.tolist()
@@ -213,3 +220,8 @@ class TrainingLoop(ReadableNet):
         """Whether a callback sets the learning rate, and no schedule of ours does."""
         moved = any(isinstance(callback, LRScheduler) for _, callback in self.callbacks_)
         return moved and self.schedule == "constant"
+
+
+def _columns(values: list[list[Tensor]]) -> Tensor:
+    """Return what steps told, a row of losses and one of penalties, if there are any."""
+    return torch.stack([torch.stack(column) for column in zip(*values, strict=True)])

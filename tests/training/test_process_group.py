@@ -22,7 +22,7 @@ from sphereskl import (
     SphereNetClassifier,
 )
 from sphereskl.nn import MLP, Dropout
-from sphereskl.training import ProcessGroup, joined, seeded
+from sphereskl.training import ProcessGroup, Resume, joined, seeded
 
 # An odd number of rows, in batches of 51 or 50: neither can be split evenly.
 X, LABELS = (part[:202] for part in load_digits(return_X_y=True))
@@ -168,6 +168,21 @@ def _best_of_checkpoint(rank):
     return _small(callbacks=[saved], lr=1.0, lr_schedule="constant")
 
 
+def _resumed(rank):
+    path = os.environ["FOLDER_OF_RANK_0"] + " resumed"
+    with contextlib.suppress(ZeroDivisionError):
+        _small(callbacks=[Resume(path), _FailsOnce()])
+    os.environ["HAS_FAILED"] = "yes"
+    again = _small(callbacks=[Resume(path), _FailsOnce()])
+    return (again.transform(X) == _small().transform(X)).all()
+
+
+class _FailsOnce(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2 and "HAS_FAILED" not in os.environ:
+            raise ZeroDivisionError
+
+
 def _search(rank):
     search = GridSearchCV(_small(), {"lr": [0.001, 0.01]}, cv=2, refit=False)
     return search.fit(X, LABELS).cv_results_["mean_test_score"]
@@ -215,6 +230,7 @@ DEEDS = {
     "stop after a batch": _n_epochs(_StopsBatches()),
     "reports": _reports,
     "checkpoint": lambda rank: _told(_best_of_checkpoint(rank)),
+    "resumed": _resumed,
     "search": _search,
     "other rows": _other_rows,
     "other parameters": _other_parameters,
@@ -299,6 +315,11 @@ def test_process_0_alone_reports(outcome):
 def test_all_go_back_to_the_checkpoint_that_process_0_wrote(outcome):
     losses = outcome("checkpoint", 1)["train"]
     assert losses.argmin() == len(losses) - 1
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_all_go_on_from_the_file_that_process_0_wrote(outcome, rank):
+    assert outcome("resumed", rank)
 
 
 def test_a_search_is_that_of_one_process(outcome):
