@@ -217,10 +217,11 @@ class BaseSphereEstimator(
         X : array-like of shape (n_samples, n_features) or images
             Samples: numbers and categories in an array or a data frame, or a torch tensor of
             numbers; NaN, None and NA are missing values. Images as the class documentation says.
+            Memory maps and map-style Datasets of torch are read batch by batch.
         y : array-like of shape (n_samples,) or (n_samples, n_targets), or pair
             What to predict: labels of any type, values in one column or several, or, for
             `HypersphericalMultiTask`, classes and values, where a missing one is None, NaN or NA
-            and rows that lack both are left out.
+            and rows that lack both are left out. May be None if `X` is a Dataset of pairs.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the loss. Where all rows fit into one batch, a row of
             weight 2 is the same as two copies of it; a row of weight 0 is always left out.
