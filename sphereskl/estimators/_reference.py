@@ -14,7 +14,7 @@ from ..training import LazyRows, TensorData, infer, one_thread
 # Rows whose embedding is kept, and held-out rows whose scores are, at the most.
 _MOST_KEPT = 1000
 # Numbers in the outputs that class means and covariances are learned from, and rows, at the most.
-_MOST_NUMBERS, _MOST_ROWS = 4_000_000, 65_536
+_MOST_NUMBERS, _MOST_ROWS = 4_000_000, 32_768
 # Rows of which deviations are computed at a time.
 _ROWS_AT_ONCE = 16_384
 

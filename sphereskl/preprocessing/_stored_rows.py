@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from ._arrays import as_array
 
@@ -132,7 +132,7 @@ class DatasetRows(StoredRows):
         if isinstance(source, DataLoader):
             options = {name: getattr(source, name) for name in _LOADER_OPTIONS}
             source = source.dataset
-        if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
+        if isinstance(source, IterableDataset) or not hasattr(source, "__len__"):
             raise TypeError(
                 f"X is a {type(source).__name__}, which has no length or no rows by number; pass "
                 "a map-style Dataset, or learn from parts by partial_fit."

@@ -21,7 +21,7 @@ from ._stored_rows import StoredRows, row_blocks
 _LIMIT = 4.0
 
 # Bounds the memory of what is computed in double precision.
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE = 16_384
 
 
 class _Block(NamedTuple):

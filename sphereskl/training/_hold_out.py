@@ -9,7 +9,7 @@ import numpy as np
 _ROWS_AT_ONCE, _KEYS_AT_ONCE = 4096, 65_536
 
 # So many keys say where a share of all ends; beyond that a sample of them is sorted.
-_MOST_SORTED = 2**19
+_MOST_SORTED = 2**18
 _LAST_KEY = np.uint64(2**64 - 1)
 
 
@@ -194,7 +194,7 @@ def assign_folds(keys: np.ndarray, target: np.ndarray, n_folds: int) -> KeyRange
 def _by_stratum(keys: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return strata, their numbers of distinct keys, and these keys, sorted within strata.
 
-    Of more than half a million rows, those of a sample by content.
+    Of more than a quarter of a million rows, those of a sample by content.
     """
     if len(keys) > _MOST_SORTED:
         chosen = sampled(keys, _MOST_SORTED)

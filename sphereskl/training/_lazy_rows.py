@@ -10,7 +10,7 @@ from torch import Tensor
 # Bytes to a multiple of which torch aligns the memory of tensors on the CPU.
 _ALIGNMENT = 64
 
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE = 16_384
 
 
 class Source(Protocol):
