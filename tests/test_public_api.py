@@ -146,7 +146,8 @@ def _source(documented):
 def test_what_is_returned_is_documented(documented):
     # A method that only raises speaks for those that override it.
     nodes, last = list(ast.walk(_source(documented))), _source(documented).body[0].body[-1]
-    returns = any(isinstance(node, ast.Return | ast.Yield) and node.value for node in nodes)
+    kinds = ast.Return | ast.Yield | ast.YieldFrom
+    returns = any(isinstance(node, kinds) and node.value for node in nodes)
     found = {"Returns", "Yields"} & set(_sections(documented))
     assert bool(found) == (returns or isinstance(last, ast.Raise))
 

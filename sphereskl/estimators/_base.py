@@ -45,6 +45,9 @@ from ._weights import check_weight, counted, scaled, weighed
 
 __all__ = ["EMBEDDING_DIM", "BaseSphereEstimator", "HasMethods", "Interval", "Real", "StrOptions"]
 
+# Cosines that are computed at a time.
+_MOST_COSINES = 2**20
+
 EMBEDDING_DIM = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
 
 
@@ -218,7 +221,7 @@ class BaseSphereEstimator(
             Samples: numbers and categories in an array or a data frame, or a torch tensor of
             numbers; NaN, None and NA are missing values. Images as the class documentation says.
             Memory maps and map-style Datasets of torch are read batch by batch.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets), or pair
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), or pair, default=None
             What to predict: labels of any type, values in one column or several, or, for
             `HypersphericalMultiTask`, classes and values, where a missing one is None, NaN or NA
             and rows that lack both are left out. May be None if `X` is a Dataset of pairs.
@@ -249,7 +252,7 @@ class BaseSphereEstimator(
         ----------
         X : array-like of shape (n_samples, n_features) or images
             A part of the samples. The first call settles how columns are standardised.
-        y : array-like of shape (n_samples,) or pair
+        y : array-like of shape (n_samples,) or pair, default=None
             Their targets, as for `fit`.
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; needed on the first call only.
@@ -320,7 +323,10 @@ class BaseSphereEstimator(
         if not hasattr(self, "net_"):
             check_is_fitted(self)
         encoded = encode_samples(self, X)
-        return infer(getattr(self.module_, view), encoded, device=self.device_).numpy()
+        # Of thousands of classes every row has as many cosines, whatever is made of them.
+        most = _MOST_COSINES // len(self.module_.prototypes)
+        read = getattr(self.module_, view)
+        return infer(read, encoded, device=self.device_, chunk_size=most).numpy()
 
     def _learn(
         self,

@@ -15,6 +15,9 @@ from ..training import LazyRows, TensorData, infer, one_thread
 _MOST_KEPT = 1000
 # Numbers in the outputs that class means and covariances are learned from, and rows, at the most.
 _MOST_NUMBERS, _MOST_ROWS = 4_000_000, 32_768
+# Distances from class means, of all members, that are computed at a time.
+_MOST_DISTANCES = 2**22
+
 # Rows of which deviations are computed at a time.
 _ROWS_AT_ONCE = 16_384
 
@@ -225,7 +228,8 @@ def traits(
         return torch.stack([torch.logsumexp(estimator.scale_ * g, dim=1), -distance], dim=1)
 
     rest = () if member is None else (member,)
-    return infer(view, X, *rest, device=estimator.device_).double().numpy()
+    most = _MOST_DISTANCES // (len(whitening) * centres.shape[1])
+    return infer(view, X, *rest, device=estimator.device_, chunk_size=most).double().numpy()
 
 
 def _whitening(reference: Reference) -> NDArray[np.float64]:

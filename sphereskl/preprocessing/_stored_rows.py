@@ -231,11 +231,35 @@ def _block_slices(X: Any) -> list[slice]:
 
 
 def take_rows(X: Any, chosen: NDArray[np.bool_]) -> Any:
-    """Return the rows of an array that are chosen; those of stored rows are not read."""
+    """Choose rows; those of stored rows are not read.
+
+    Parameters
+    ----------
+    X : ndarray or StoredRows of shape (n_samples, ...)
+        Rows.
+    chosen : ndarray of shape (n_samples,), bool
+        Which ones.
+
+    Returns
+    -------
+    X : ndarray or StoredRows of shape (n_chosen, ...)
+        Of the same kind.
+    """
     return X.take(row_numbers(chosen)) if isinstance(X, StoredRows) else X[chosen]
 
 
 def row_numbers(chosen: NDArray[np.bool_]) -> NDArray[np.integer[Any]]:
-    """Return the numbers of the rows that are chosen, in four bytes each if these suffice."""
+    """Return the numbers of the rows that are chosen.
+
+    Parameters
+    ----------
+    chosen : ndarray of shape (n_samples,), bool
+        Which ones.
+
+    Returns
+    -------
+    index : ndarray of shape (n_chosen,), int32 or int64
+        In four bytes each if these suffice.
+    """
     small = len(chosen) <= np.iinfo(np.int32).max
     return np.flatnonzero(chosen).astype(np.int32 if small else np.int64)

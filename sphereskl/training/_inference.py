@@ -51,8 +51,8 @@ def infer(
         Where `view` computes. On the CPU every chunk is computed on one thread, and as
         many chunks at a time as torch has threads.
     chunk_size : int, default=None
-        Rows at a time, at the most: bounds the memory of activations. ``None`` goes by the size
-        of a row: 64 to 4,096.
+        Rows at a time, at the most: bounds the memory of activations. ``None`` goes by the sizes
+        of a row and of its outputs: 64 to 4,096.
 
     Returns
     -------
@@ -73,9 +73,9 @@ def infer(
 
     first = X[:1]
     multiple = _ROW_MULTIPLE.get(first.dtype, _DEFAULT_MULTIPLE)
-    if chunk_size is None:
-        budget = _CHUNK_SIZE.get(device.type, _CHUNK_SIZE_ON_DEVICES)
-        chunk_size = min(_MOST_ROWS, max(_LEAST_ROWS, budget // max(1, first.numel())))
+    budget = _CHUNK_SIZE.get(device.type, _CHUNK_SIZE_ON_DEVICES)
+    most = min(_MOST_ROWS, max(_LEAST_ROWS, budget // max(1, first.numel())))
+    chunk_size = most if chunk_size is None else min(most, chunk_size)
     fair_share = math.ceil(len(X) / (multiple * n_threads))
     n_rows = multiple * max(1, min(chunk_size // multiple, fair_share))
     # Copying, too: a forked process could wait for threads of torch that it does not have.
