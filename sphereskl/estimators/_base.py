@@ -45,8 +45,8 @@ from ._weights import check_weight, counted, scaled, weighed
 
 __all__ = ["EMBEDDING_DIM", "BaseSphereEstimator", "HasMethods", "Interval", "Real", "StrOptions"]
 
-# Cosines that are computed at a time.
-_MOST_COSINES = 2**20
+# Cosines that are computed at a time, whatever is made of them, and rows too few to count them.
+_MOST_COSINES, _FEW = 2**20, 256
 
 EMBEDDING_DIM = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
 
@@ -323,8 +323,7 @@ class BaseSphereEstimator(
         if not hasattr(self, "net_"):
             check_is_fitted(self)
         encoded = encode_samples(self, X)
-        # Of thousands of classes every row has as many cosines, whatever is made of them.
-        most = _MOST_COSINES // len(self.module_.prototypes)
+        most = _MOST_COSINES // len(self.module_.prototypes) if len(encoded) > _FEW else None
         read = getattr(self.module_, view)
         return infer(read, encoded, device=self.device_, chunk_size=most).numpy()
 
