@@ -31,7 +31,7 @@ templates_path = ["_templates"]
 suppress_warnings = ["config.cache"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
-myst_heading_anchors = 3
+myst_heading_anchors = 4
 
 # Docstrings put names between single backticks: link those that are documented here.
 default_role = "py:obj"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
@@ -139,7 +140,8 @@ class DatasetRows(StoredRows):
             )
         if not len(source):  # pyright: ignore[reportArgumentType]
             raise ValueError(f"X is a {type(source).__name__} with 0 sample(s); give it some.")
-        self.options = options
+        # Seeds of workers come from here: torch's own generator would be moved by every reading.
+        self.options = {**options, "generator": torch.Generator().manual_seed(0)}
         first, target = _collate([source[0]])
         self.has_targets = target is not None
         if first.dtype.kind not in "fiub":

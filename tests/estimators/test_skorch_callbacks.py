@@ -65,7 +65,8 @@ def test_what_is_frozen_stays():
 def test_gradients_are_clipped_to_what_the_estimator_would_clip_them_to():
     ours = _classifier(max_grad_norm=0.01).fit(X, STAGE)
     theirs = _classifier(GradientNormClipping(0.01), max_grad_norm=None).fit(X, STAGE)
-    assert torch.equal(_backbone(ours), _backbone(theirs))
+    # To rounding: what clips by itself leaves gradients to autograd.
+    torch.testing.assert_close(_backbone(ours), _backbone(theirs), rtol=1e-4, atol=1e-5)
 
 
 class Names(Callback):

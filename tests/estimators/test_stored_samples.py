@@ -238,3 +238,9 @@ def test_samples_of_two_shapes_are_refused():
 def test_lengths_must_agree(on_disk):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         HypersphericalPrototypeClassifier().fit(on_disk(X), Y[:-1])
+
+
+def test_reading_leaves_the_global_generator_alone():
+    before = torch.random.get_rng_state()
+    HypersphericalPrototypeClassifier(**OPTIONS).fit(_Rows(X, Y)).predict(_Rows(X))
+    assert torch.equal(torch.random.get_rng_state(), before)

@@ -169,7 +169,7 @@ def test_progress_is_shown_when_asked_for(iris, quick, capfd):
     quick(verbose=True).fit(*iris)
     shown = capfd.readouterr().err
     assert "8/8" in shown
-    assert "train_loss" in shown
+    assert "loss" in shown
 
 
 class InterruptedLoss:

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# Beyond this, exponentials have no number in double precision.
+_LARGEST_LOG = 709.0
+
 
 class WrittenOut:
     """Smoothed cross-entropy of scaled cosines on top of dense layers and ReLU, with its gradients.
@@ -114,7 +117,9 @@ class WrittenOut:
         loss : Tensor of shape ()
             As `cross_entropy` says it.
         """
-        cosines, n_rows, scale = self._cosines, len(target), math.exp(self._log_scale.item())
+        cosines, n_rows = self._cosines, len(target)
+        # A training that diverges gets a loss that is not finite, not an error of Python's.
+        scale = math.exp(min(self._log_scale.item(), _LARGEST_LOG))
         log_q = torch.log_softmax(cosines * scale, dim=1)
         expected, q = self._expected.index_select(0, target), log_q.exp()
         if weight is not None:
