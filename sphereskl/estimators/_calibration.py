@@ -5,8 +5,8 @@ from typing import Any
 from ..nn import averaging_gain, fit_scale
 from ..training import TensorData, infer, one_thread
 
-# One number is fitted: so many logits say all about it, of so many rows at the least.
-_MOST_LOGITS, _LEAST_ROWS = 2**18, 1000
+# One number is fitted: so many logits say all about it, of so many rows at the least and the most.
+_MOST_LOGITS, _LEAST_ROWS, _MOST_ROWS = 2**21, 250, 2**15
 
 
 def calibrated_scale(
@@ -34,7 +34,7 @@ def calibrated_scale(
         Positive.
     """
     most = max(_LEAST_ROWS, _MOST_LOGITS // len(estimator.module_.prototypes))
-    data = data.thinned(most)
+    data = data.thinned(min(_MOST_ROWS, most))
 
     def logits(*inputs: Any) -> Any:
         return infer(estimator.module_.logits, *inputs, device=estimator.device_)[:, first:]

@@ -44,7 +44,7 @@ _MIN_HELD_OUT = 10
 
 # More rows than these tell nothing new about a loss or a quantile; and so many numbers of what a
 # network says of them are held at a time.
-_MOST_JUDGES, _MOST_OUTPUTS = 2**17, 2**25
+_MOST_JUDGES, _MOST_OUTPUTS = 2**17, 2**24
 
 # With up to so many rows, an epoch of batches of 128 has too few steps.
 _SMALL = 3000
