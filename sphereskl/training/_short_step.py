@@ -12,6 +12,10 @@ from ._criterion import Criterion
 from ._data import TensorData
 from ._short_update import short_update
 
+# Smoothed targets are looked up in a table of as many rows and columns; where there are more,
+# matrix products take the time of a step, not autograd.
+_MOST_PROTOTYPES = 1024
+
 
 def short_backward(net: Any) -> Callable[[TensorData], tuple[list[Tensor], Tensor]] | None:
     """Return what puts gradients of a batch in place in a fraction of autograd's time.
@@ -100,7 +104,8 @@ def _written_out(model: nn.Module, criterion: Any) -> WrittenOut | None:
     if not is_smoothed or not criterion.uses_scale or type(model) is not EmbeddingModel:
         return None
     shared = len(list(model.named_parameters(remove_duplicate=False))) - len([*model.parameters()])
-    if model.free_norm or model.learn_prototypes or shared:
+    prototypes = torch.cat([model.prototypes, model.reserved])
+    if model.free_norm or model.learn_prototypes or shared or len(prototypes) > _MOST_PROTOTYPES:
         return None
     first, *rest = _flat(model.backbone)
     numeric = None
@@ -118,7 +123,6 @@ def _written_out(model: nn.Module, criterion: Any) -> WrittenOut | None:
         or any(type(activation) is not nn.ReLU for activation in activations)
     ):
         return None
-    prototypes = torch.cat([model.prototypes, model.reserved])
     return WrittenOut(curves, passes, prototypes, model.log_scale, criterion.label_smoothing)
 
 

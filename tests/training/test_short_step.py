@@ -122,6 +122,13 @@ _LONG = {
 }
 
 
+def test_a_table_of_many_classes_is_not_made(monkeypatch):
+    net = _started(_net())
+    assert short_step(net) is not None
+    monkeypatch.setattr("sphereskl.training._short_step._MOST_PROTOTYPES", 2)
+    assert short_step(net) is None
+
+
 @pytest.mark.parametrize("why", _LONG)
 def test_others_do_not(why):
     assert short_step(_started(_LONG[why])) is None
