@@ -32,8 +32,8 @@ class WrittenOut:
 
     Notes
     -----
-    With h the output of the last layer, z = h / |h|, c_k = z . p_k, s the scale, q the softmax of
-    s c and y the smoothed target, the loss of a row is ``-w sum_k y_k log q_k``. Backwards:
+    With h the output of the last layer, ``z = h / |h|``, c_k = z . p_k, s the scale, q the softmax
+    of s c and y the smoothed target, the loss of a row is ``-w sum_k y_k log q_k``. Backwards:
 
     - cosines: ``dc = s w (q - y) / n``; logarithm of the scale: ``sum_k dc_k c_k``, over all rows;
     - directions: ``dz = sum_k dc_k p_k``, of which what points along z only changes the length,
