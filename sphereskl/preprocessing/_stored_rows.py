@@ -126,6 +126,8 @@ class DatasetRows(StoredRows):
     ------
     TypeError
         If it has no length, or holds no numbers.
+    ValueError
+        If it is empty, or gives more than a sample and its target.
     """
 
     def __init__(self, source: Dataset[Any] | DataLoader[Any]):
@@ -193,6 +195,12 @@ class DatasetRows(StoredRows):
 def _collate(items: list[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Put rows into one array, and targets if there are any."""
     pairs = [tuple(item) if isinstance(item, tuple | list) else (item,) for item in items]
+    odd = next((len(pair) for pair in pairs if len(pair) not in (1, 2)), None)
+    if odd is not None:
+        raise ValueError(
+            f"X has rows of {odd} values, but a Dataset gives a sample, or a sample and its "
+            "target; put other values into one of the two, or leave them out."
+        )
     rows = [as_array("X", x) if isinstance(x, Tensor) else np.asarray(x) for x, *_ in pairs]
     if len({row.shape for row in rows}) > 1:
         shapes = sorted({row.shape for row in rows})

@@ -72,6 +72,7 @@ def test_targets_of_pairs_are_read_once_each():
         (ChainDataset([]), TypeError, "has no length or no rows by number"),
         (TensorDataset(torch.zeros(0, 2)), ValueError, r"with 0 sample\(s\)"),
         (DataLoader(["a", "b"]), TypeError, "its samples must be numbers"),
+        (TensorDataset(*torch.zeros(3, 5, 2)), ValueError, "X has rows of 3 values"),
     ],
 )
 def test_what_gives_no_samples_is_refused(source, error, message):
