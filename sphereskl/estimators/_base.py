@@ -36,7 +36,7 @@ from ..training import (
 from ._components import BACKBONES, takes_gaps
 from ._fitted import Fitted
 from ._learning import check_unchanged, learn
-from ._parameters import callback_params, set_callback_params, split_params
+from ._parameters import PartsParametersMixin
 from ._portable import carried_state, settle
 from ._samples import check_judges, check_samples, encode_samples
 from ._sklearn_callbacks import CallbackSupportMixin, report_fit
@@ -53,6 +53,7 @@ EMBEDDING_DIM = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"
 
 class BaseSphereEstimator(
     Fitted,
+    PartsParametersMixin,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -169,40 +170,6 @@ class BaseSphereEstimator(
     def _known_classes(self) -> ArrayLike:
         """Return all labels that will ever come, if `partial_fit` was not told of them."""
         raise ValueError("classes must be passed on the first call to partial_fit.")
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return parameters by name.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to add those of the backbone and of callbacks.
-
-        Returns
-        -------
-        params : dict
-            As `set_params` takes them.
-        """
-        params = super().get_params(deep)
-        return {**params, **callback_params(params["callbacks"])} if deep else params
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, those of parts as ``backbone__param`` and ``callbacks__name__param``.
-
-        Parameters
-        ----------
-        **params
-            Parameters by name.
-
-        Returns
-        -------
-        self : estimator
-            The estimator.
-        """
-        plain, nested = split_params(self, params)
-        super().set_params(**plain)
-        set_callback_params(self, nested)
-        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

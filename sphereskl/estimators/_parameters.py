@@ -2,9 +2,51 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator
 
 _PREFIX = "callbacks__"
+
+
+class PartsParametersMixin(BaseEstimator):
+    """Parameters of the backbone's configuration and of callbacks, beside the estimator's own."""
+
+    callbacks: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to add those of the backbone and of callbacks.
+
+        Returns
+        -------
+        params : dict
+            As `set_params` takes them.
+        """
+        params = super().get_params(deep)
+        return {**params, **callback_params(params["callbacks"])} if deep else params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of parts as ``backbone__param`` and ``callbacks__name__param``.
+
+        Parameters
+        ----------
+        **params
+            Parameters by name.
+
+        Returns
+        -------
+        self : estimator
+            The estimator.
+        """
+        plain, nested = split_params(self, params)
+        super().set_params(**plain)
+        set_callback_params(self, nested)
+        return self
 
 
 def callback_params(callbacks: Any) -> dict[str, Any]:
