@@ -16,6 +16,7 @@ from ._base import BaseSphereEstimator, Real, StrOptions
 from ._calibration import calibrated_scale
 from ._novelty import NoveltyMixin
 from ._probabilities import ProbabilityMixin
+from ._stored_samples import with_targets
 from ._weights import check_weight
 
 
@@ -76,15 +77,15 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
         logits = self._infer(X, "logits").astype(np.float64)
         return (logits[:, 1] - logits[:, 0]) / 2 if logits.shape[1] == 2 else logits
 
-    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
             Samples in the form that was fitted.
-        y : array-like of shape (n_samples,)
-            True labels.
+        y : array-like of shape (n_samples,), default=None
+            True labels; may be None if `X` is a Dataset of pairs.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
 
@@ -93,6 +94,7 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
         score : float
             In [0, 1].
         """
+        X, y = with_targets(X, y)
         y = plain_labels(y)
         weight = None if sample_weight is None else check_weight(sample_weight, y)
         with np.errstate(invalid="ignore"):  # scikit-learn casts labels to whole numbers

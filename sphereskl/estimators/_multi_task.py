@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length
 from torch import Tensor, nn
 
@@ -16,16 +16,16 @@ from ..training import Criterion, TensorData
 from ._base import EMBEDDING_DIM, BaseSphereEstimator, Interval, Real, StrOptions
 from ._calibration import calibrated_scale
 from ._components import PLACEMENTS, default_dim, resolve_prototypes
+from ._joint_predictions import JointPredictionMixin
 from ._probabilities import ProbabilityMixin
 from ._samples import check_samples
-from ._scores import joint_score
 
 _CLASS_LOSSES = ("cross_entropy", "squared_cosine", "cosine")
 # As in HypersphericalPrototypeClassifier by default.
 _LABEL_SMOOTHING = 0.1
 
 
-class HypersphericalMultiTask(ProbabilityMixin, BaseSphereEstimator):
+class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphereEstimator):
     """One network and one sphere for a class and a value.
 
     The first axis of the sphere carries the value, from the lower to the upper pole; the
@@ -260,75 +260,6 @@ class HypersphericalMultiTask(ProbabilityMixin, BaseSphereEstimator):
 
     classes_ = property(attrgetter("target_encoder_.classes_"), doc="Labels, sorted.")
     bounds_ = property(attrgetter("target_encoder_.bounds_"), doc="Values at the poles.")
-
-    def predict_class(self, X: Any) -> NDArray[Any]:
-        """Label of the nearest prototype.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
-
-        Returns
-        -------
-        y_class : ndarray of shape (n_samples,)
-            Labels.
-        """
-        logits = self._infer(X, "logits")
-        return self.target_encoder_.split(logits)[0]
-
-    def predict_value(self, X: Any) -> NDArray[np.float64]:
-        """Value at the place of every sample between the poles.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
-
-        Returns
-        -------
-        y_value : ndarray of shape (n_samples,), float64
-            Values within ``bounds_``.
-        """
-        logits = self._infer(X, "logits")
-        return self.target_encoder_.split(logits)[1]
-
-    def predict(self, X: Any) -> Any:
-        """Predict class and value of every sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
-
-        Returns
-        -------
-        y : DataFrame, ndarray of shape (n_samples, 2) or pair of ndarray
-            In the form of the `y` that was fitted; a pandas frame has the index of `X`.
-        """
-        logits = self._infer(X, "logits")
-        return self.target_encoder_.decode(logits, index=getattr(X, "index", None))
-
-    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Mean of accuracy and R2, or the one of them that `y` allows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
-        y : DataFrame with 2 columns, array-like of shape (n_samples, 2) or pair of array-like
-            True classes and values, missing ones not counted.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        score : float
-            At most 1, and free of `task_weight`, so that a search can choose it.
-        """
-        logits = self._infer(X, "logits")
-        label, value = self.target_encoder_.split(logits)
-        return joint_score(label, value, y, sample_weight)
 
     def _class_logits(self, X: Any) -> NDArray[np.float64]:
         return self._infer(X, "logits")[:, 1:].astype(np.float64)

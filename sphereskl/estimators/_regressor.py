@@ -24,6 +24,7 @@ from ._base import (
 )
 from ._intervals import IntervalMixin
 from ._scores import value_score
+from ._stored_samples import with_targets
 from ._weights import check_weight
 
 # Dimension of every target's sphere, chosen in docs/benchmarks/regression.
@@ -288,15 +289,15 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         """
         return self._learn(X, y, sample_weight, partial=True)
 
-    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Return R2, the coefficient of determination, averaged over targets.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
             Samples in the form that was fitted.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            True values.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            True values; may be None if `X` is a Dataset of pairs.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
 
@@ -305,6 +306,7 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         score : float
             At most 1.
         """
+        X, y = with_targets(X, y)
         y = plain_values(y)
         weight = None if sample_weight is None else check_weight(sample_weight, y)
         predicted = self.predict(X)

@@ -38,6 +38,35 @@ def opened(X: Any, y: Any) -> tuple[Any, Any]:
     return rows, rows.targets() if y is None else y
 
 
+def with_targets(X: Any, y: Any) -> tuple[Any, Any]:
+    """Return samples and what is known of them, which a Dataset may hold itself.
+
+    Parameters
+    ----------
+    X : object
+        Samples.
+    y : array-like or None
+        Targets.
+
+    Returns
+    -------
+    X, y : object
+        As `opened` returns them.
+
+    Raises
+    ------
+    ValueError
+        If there are no targets.
+    """
+    X, y = opened(X, y)
+    if y is None:
+        raise ValueError(
+            "score requires y to be passed, but y is None; pass true targets, or a Dataset that "
+            "gives pairs (sample, target) as X."
+        )
+    return X, y
+
+
 def as_stored(estimator: Any, X: Any, *, is_table: bool) -> StoredRows | None:
     """Return rows that are read in parts, None for samples that are encoded at once.
 
@@ -55,10 +84,12 @@ def as_stored(estimator: Any, X: Any, *, is_table: bool) -> StoredRows | None:
     X : StoredRows or None
         Of a Dataset; of numbers on disk or images of bytes, if there are many.
     """
+    if isinstance(X, Dataset | DataLoader):
+        X = DatasetRows(X)
+    if isinstance(X, DatasetRows) and X.holds_bytes and not is_table:
+        X.dtype = np.dtype(np.uint8)
     if isinstance(X, StoredRows):
         return X
-    if isinstance(X, Dataset | DataLoader):
-        return DatasetRows(X)
     if not isinstance(X, np.ndarray) or X.ndim < 2 or X.dtype.kind not in "fiub":
         return None
     of_bytes = X.dtype == np.uint8 and not is_table

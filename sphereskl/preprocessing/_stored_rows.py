@@ -122,6 +122,12 @@ class DatasetRows(StoredRows):
         the Dataset counts, and who reads: number and start of its workers; which rows are read
         when, and how many at a time, is not up to it.
 
+    Attributes
+    ----------
+    holds_bytes : bool
+        Whether samples are bytes. They are read as numbers unless `dtype` is set to uint8, as for
+        images.
+
     Raises
     ------
     TypeError
@@ -150,9 +156,9 @@ class DatasetRows(StoredRows):
             raise TypeError(
                 f"X is a {type(source).__name__} of {first.dtype}; its samples must be numbers."
             )
-        of_bytes = first.dtype == np.uint8 and first.ndim > 2
+        self.holds_bytes = first.dtype == np.uint8
         exact = first.dtype in (np.float32, np.float64)
-        super().__init__(source, first.dtype if of_bytes or exact else np.dtype(np.float64))
+        super().__init__(source, first.dtype if exact else np.dtype(np.float64))
         self._sample_shape = first.shape[1:]
 
     @property

@@ -164,6 +164,33 @@ def test_a_dataset_of_images_is_read():
     _same(model, _Rows(IMAGES), IMAGES, OF_IMAGES)
 
 
+@pytest.mark.parametrize("shape", [(6, 6), (1, 6, 6)])
+def test_flat_images_of_bytes_are_bytes_in_a_dataset_as_well(shape):
+    flat = IMAGES.reshape(len(IMAGES), -1)
+    model = HypersphericalPrototypeClassifier(input_shape=shape, **OPTIONS)
+    _same(model, _Rows(flat), flat, OF_IMAGES)
+    assert model.encoder_.dtype_in_ == "uint8"
+
+
+def test_columns_of_bytes_are_numbers_in_a_dataset_as_well():
+    flat = IMAGES.reshape(len(IMAGES), -1)
+    _same(HypersphericalPrototypeClassifier(**OPTIONS), _Rows(flat), flat, OF_IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("model", "y"),
+    [
+        (HypersphericalPrototypeClassifier(**OPTIONS), Y),
+        (HypersphericalRegressor(**OPTIONS), X[:, 0]),
+        (HypersphericalMultiTask(**OPTIONS), np.stack([Y, X[:, 0]], axis=1)),
+    ],
+)
+def test_a_dataset_of_pairs_is_scored_by_its_targets(model, y):
+    assert model.fit(X, y).score(_Rows(X, y)) == model.score(X, y)
+    with pytest.raises(ValueError, match="score requires y to be passed"):
+        model.score(X)
+
+
 def test_every_view_of_a_model_reads_parts(on_disk):
     stored = on_disk(X)
     model = HypersphericalPrototypeClassifier(**OPTIONS).fit(X, Y)
