@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 
-from sphereskl import HypersphericalRegressor
+from sphereskl import HypersphericalRegressor, save
 
 X, y = load_diabetes(return_X_y=True, as_frame=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
@@ -26,7 +26,7 @@ with tempfile.TemporaryDirectory() as folder:
     unknown = skops.io.get_untrusted_types(file=path)
     loaded = skops.io.load(path, trusted=unknown)
     own = Path(folder, "diabetes.safetensors")
-    model[-1].save(own)
+    save(model[-1], own)
     kilobytes = [file.stat().st_size // 1000 for file in (path, own)]
 
 print("types that skops asks to trust:", *unknown, sep="\n  ")
