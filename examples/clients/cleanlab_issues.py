@@ -19,14 +19,18 @@ swapped = rng.random(len(y)) < 0.08
 noisy = np.where(swapped, (y + rng.integers(1, 10, len(y))) % 10, y)
 
 classifier = HypersphericalPrototypeClassifier(
-    backbone=MLP(hidden_layer_sizes=(64,), n_members=4), max_epochs=10, random_state=0,
+    backbone=MLP(hidden_layer_sizes=(64,), n_members=4),
+    max_epochs=10,
+    random_state=0,
     device="cpu",
 )
 probabilities = cross_val_predict(classifier, X, noisy, cv=5, method="predict_proba")
 found = find_label_issues(noisy, probabilities, n_jobs=1)
 precision, recall = swapped[found].mean(), found[swapped].mean()
-print(f"{swapped.sum()} labels swapped; {found.sum()} found, {precision:.1%} of them rightly, "
-      f"{recall:.1%} of all")
+print(
+    f"{swapped.sum()} labels swapped; {found.sum()} found, {precision:.1%} of them rightly, "
+    f"{recall:.1%} of all"
+)
 
 learner = CleanLearning(classifier, cv_n_folds=5, seed=0, find_label_issues_kwargs={"n_jobs": 1})
 cleaned = learner.fit(X, noisy).score(X_test, y_test)

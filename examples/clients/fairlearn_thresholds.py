@@ -1,7 +1,7 @@
 """fairlearn: thresholds that differ by group, and training by reweighing, for equal rates.
 
-Rows of breast_cancer get one of two groups, which differ in their share of malignant tumours. What is evened out
-is the share of rows that are called malignant (demographic parity).
+Rows of breast_cancer get one of two groups, which differ in their share of malignant tumours.
+What is evened out is the share of rows that are called malignant (demographic parity).
 """
 # /// script
 # requires-python = ">=3.11"

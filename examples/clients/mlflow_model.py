@@ -1,7 +1,7 @@
 """MLflow: log a fit and its model in a folder, and load the model again.
 
-The scores of every epoch come from `history_`. MLflow writes scikit-learn's models with skops,
-which opens only what it trusts: its error, and `get_untrusted_types`, name the types of `sphereskl`.
+Losses of epochs come from `loss_curve_`. MLflow writes scikit-learn's models with skops, which
+opens only what it trusts: its error, and `get_untrusted_types`, name the types of `sphereskl`.
 """
 # /// script
 # requires-python = ">=3.11"

@@ -17,8 +17,11 @@ from sphereskl import MLP, HypersphericalPrototypeClassifier
 
 X, y = load_wine(return_X_y=True, as_frame=True)
 classifier = HypersphericalPrototypeClassifier(
-    backbone=MLP(hidden_layer_sizes=(16,), n_members=1), max_epochs=10, lr=0.02,
-    random_state=0, device="cpu",
+    backbone=MLP(hidden_layer_sizes=(16,), n_members=1),
+    max_epochs=10,
+    lr=0.02,
+    random_state=0,
+    device="cpu",
 )
 
 selector = SequentialFeatureSelector(classifier, k_features=3, cv=3).fit(X, y)

@@ -1,6 +1,6 @@
 """nbclient: a notebook with a progress bar, a diagram and a plot, executed and made a page.
 
-    python examples/clients/nbclient_notebook.py [page.html]
+python examples/clients/nbclient_notebook.py [page.html]
 """
 # /// script
 # requires-python = ">=3.11"

@@ -55,8 +55,8 @@ def objective(trial):
         "width": trial.suggest_categorical("width", [16, 64, 128]),
         "depth": trial.suggest_int("depth", 1, 2),
     }
-    return classifier(params).set_callbacks(Pruning(trial)).fit(X_train, y_train).score(
-        X_val, y_val
+    return (
+        classifier(params).set_callbacks(Pruning(trial)).fit(X_train, y_train).score(X_val, y_val)
     )
 
 

@@ -35,7 +35,8 @@ scores = {
     "tabular_pipeline": cross_val_score(skrub.tabular_pipeline(classifier), X, y).mean(),
     "TableVectorizer": cross_val_score(
         make_pipeline(skrub.TableVectorizer(low_cardinality=skrub.ToCategorical()), classifier),
-        X, y,
+        X,
+        y,
     ).mean(),
 }
 for name, score in scores.items():
@@ -51,6 +52,9 @@ assert scores["tabular_pipeline"] > scores["numbers alone"] + 0.1
 assert scores["TableVectorizer"] > scores["numbers alone"] + 0.1
 # The regressor likewise.
 radius = frame["mean radius"]
-assert skrub.tabular_pipeline(HypersphericalRegressor(max_epochs=10, random_state=0)).fit(
-    X, radius
-).score(X, radius) > 0.5
+assert (
+    skrub.tabular_pipeline(HypersphericalRegressor(max_epochs=10, random_state=0))
+    .fit(X, radius)
+    .score(X, radius)
+    > 0.5
+)
