@@ -66,8 +66,6 @@ class BaseSphereEstimator(
     are (`_make_target_encoder`), what to minimise (`_make_criterion`) and how to score (`_score`).
     """
 
-    _doc_link_module = "sphereskl"
-
     # Whether something is fitted on held-out rows when training is over.
     _calibrates: ClassVar[bool] = False
 

@@ -77,7 +77,9 @@ class AngularModel(EmbeddingModel):
         Cosines with the class weights and, with `free_norm`, the norm as a last column. With
         `free_prototypes` there is no margin, and the loss sees the logits.
         """
-        h = as_if_alone(ask(self.backbone(X), member))
+        h = ask(self.backbone(X), member)
+        if self.training:
+            h = as_if_alone(h)
         if self.free_prototypes:
             seen = self.read(h)
         else:

@@ -162,9 +162,10 @@ class EmbeddingModel(nn.Module):
 
         While training those of every member, and of prototypes that are reserved.
         """
-        g = self.read(as_if_alone(ask(self.backbone(X), member)))
+        h = ask(self.backbone(X), member)
         if self.training:
-            return g
+            return self.read(as_if_alone(h))
+        g = self.read(h)
         g = g[..., : -self.n_reserved or None]
         return g if g.ndim == 2 else g.mean(dim=0)
 

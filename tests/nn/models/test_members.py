@@ -128,6 +128,12 @@ def test_every_member_learns_as_if_it_were_alone():
     torch.testing.assert_close(model.log_scale.grad, torch.stack(scale_slopes).mean())
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_by_rows_are_those_of_the_outputs_once_training_is_over(name):
+    model = _models(Members().double())[name].double().eval()
+    assert torch.autograd.gradcheck(model, _x().requires_grad_())
+
+
 def test_ask_takes_rows_of_the_members_named():
     h = torch.arange(12).reshape(2, 3, 2)
     assert ask(h, torch.tensor([1, 0, 1])).tolist() == [[6, 7], [2, 3], [10, 11]]
