@@ -8,6 +8,12 @@ from sklearn.base import BaseEstimator
 
 _PREFIX = "callbacks__"
 
+# What has parameters, where others were to be set.
+_WAYS_OUT = {
+    "augmentation": "a configuration such as augmentation=ImageAugmentation()",
+    "backbone": "a configuration such as backbone=MLP()",
+}
+
 
 class PartsParametersMixin(BaseEstimator):
     """Parameters of the backbone's configuration and of callbacks, beside the estimator's own."""
@@ -97,7 +103,7 @@ def split_params(estimator: Any, params: dict[str, Any]) -> tuple[dict[str, Any]
         part = params.get(head, owns.get(head))
         if not delimiter or head not in owns or head == "callbacks" or hasattr(part, "set_params"):
             continue
-        way_out = "a configuration such as backbone=MLP()" if head == "backbone" else "a whole one"
+        way_out = _WAYS_OUT.get(head, "a whole one")
         raise ValueError(
             f"{name} cannot be set because {head} is {part!r}, which has no parameters; pass "
             f"{way_out}."
