@@ -77,9 +77,9 @@ def run(args):
     if not found:
         with args.out.open("w", newline="") as file:
             csv.writer(file).writerow(FIELDS)
-    for name in args.images:
-        data = subset(name, args)
-        for seed in range(args.seeds):
+    sets = {name: subset(name, args) for name in args.images}
+    for seed in range(args.seeds):
+        for name, data in sets.items():
             for way in args.ways:
                 about = [name, args.rows, args.epochs, way, seed]
                 if tuple(map(str, about)) in found:
@@ -96,7 +96,8 @@ def print_table(rows):
     heads = [f"{name}, {n_rows} images, {epochs} epochs" for name, n_rows, epochs in sets]
     print("| augmentation |", " | ".join(heads), "|")
     print("|---" * (1 + len(sets)) + "|")
-    for way in WAYS:
+    tried = {row["way"] for row in rows}
+    for way in (way for way in WAYS if way in tried):
         cells = []
         for which in sets:
             found = [
