@@ -1,4 +1,4 @@
-"""Parameters of parts: those of a backbone's configuration, and of callbacks by name."""
+"""Parameters of parts: those of configurations, such as a backbone's, and of callbacks by name."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _WAYS_OUT = {
 
 
 class PartsParametersMixin(BaseEstimator):
-    """Parameters of the backbone's configuration and of callbacks, beside the estimator's own."""
+    """Parameters of configurations and of callbacks, beside the estimator's own."""
 
     callbacks: Any
 
@@ -26,7 +26,7 @@ class PartsParametersMixin(BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            Whether to add those of the backbone and of callbacks.
+            Whether to add those of the backbone, the augmentation and callbacks.
 
         Returns
         -------

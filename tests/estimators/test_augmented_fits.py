@@ -268,7 +268,7 @@ def test_a_grid_tunes_it():
 
 def test_it_may_change_while_a_network_is_kept():
     estimator = _make(warm_start=True, max_epochs=1).fit(IMAGES, LABELS)
-    for augmentation in (None, ImageAugmentation(shift=2), ALL):
+    for augmentation in (None, ImageAugmentation(shift=2), copy.copy(ALL)):
         estimator.set_params(augmentation=augmentation).fit(IMAGES, LABELS)
         assert estimator.net_.augmentation == augmentation
     estimator.set_params(augmentation__shift=2).partial_fit(IMAGES, LABELS)
@@ -276,7 +276,6 @@ def test_it_may_change_while_a_network_is_kept():
     estimator.set_params(augmentation=ImageAugmentation(mirror_predictions=True))
     with pytest.raises(ValueError, match=r"augmentation is ImageAugmentation.* built with"):
         estimator.fit(IMAGES, LABELS)
-    assert ALL.shift == 1 or estimator.augmentation is not ALL
 
 
 @pytest.mark.parametrize("cls", [HypersphericalPrototypeClassifier, SphereNetClassifier])
