@@ -10,6 +10,7 @@ from .estimators import (
     save,
 )
 from .nn import MLP, ConvNet, SphereCNN, SphereMLP
+from .preprocessing import ImageAugmentation
 
 __version__ = "0.1.0"
 
@@ -20,6 +21,7 @@ __all__ = [
     "HypersphericalOrdinalClassifier",
     "HypersphericalPrototypeClassifier",
     "HypersphericalRegressor",
+    "ImageAugmentation",
     "SphereCNN",
     "SphereMLP",
     "SphereNetClassifier",

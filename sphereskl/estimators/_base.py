@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ..nn import EmbeddingModel
+from ..preprocessing import ImageAugmentation
 from ..training import (
     OPTIMIZERS,
     SCHEDULES,
@@ -69,6 +70,7 @@ class BaseSphereEstimator(
     # Whether something is fitted on held-out rows when training is over.
     _calibrates: ClassVar[bool] = False
 
+    augmentation: ImageAugmentation | None
     backbone: Any
     dtype: str
     input_shape: tuple[int, ...] | dict[str, int] | None
@@ -85,6 +87,7 @@ class BaseSphereEstimator(
 
     # Parameters that a network is built from: they cannot change while it is kept.
     _network_parameters: ClassVar[tuple[str, ...]] = (
+        "augmentation",
         "backbone",
         "categorical_features",
         "dtype",
@@ -97,6 +100,7 @@ class BaseSphereEstimator(
         ],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like", str, None],
         "input_shape": [tuple, list, dict, None],
+        "augmentation": [ImageAugmentation, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],

@@ -29,6 +29,7 @@ from ..training import (
 )
 from ._alike import described_fit
 from ._angular_components import resolve_regularizer
+from ._augmented_images import builds_same, checked_augmentation, with_mirror
 from ._components import (
     is_own_network,
     is_same,
@@ -245,6 +246,8 @@ def _fresh_net(estimator: Any, X: LazyRows, seed: int) -> tuple[EmbeddingNet, in
         described, width, default = estimator._describe(encoder.output_shape_)
         place, criterion = estimator._make_placement(), estimator._make_criterion()
         backbone, width, n_members = sized_backbone(described, encoder, X, width, default)
+        if estimator.augmentation is not None:
+            backbone = with_mirror(estimator, backbone)
         model = estimator._assemble(backbone, place(width, seed), criterion)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError(
@@ -284,6 +287,8 @@ def check_unchanged(estimator: Any) -> None:
     """Refuse parameters that a network which is kept could not follow."""
     for name, built_with in estimator._built_with.items():
         value = getattr(estimator, name)
+        if name == "augmentation" and builds_same(value, built_with):
+            continue
         if not is_same(value, built_with):
             raise ValueError(
                 f"{name} is {_shown(value)}, but the network that is kept was built with "
@@ -311,7 +316,9 @@ def net_options(estimator: Any, model: EmbeddingModel) -> dict[str, Any]:
     regularizer = getattr(estimator, "regularizer", None)
     if regularizer is not None:
         regularizer = resolve_regularizer(regularizer, model)
+    augments = estimator.augmentation is not None
     return {
+        "augmentation": checked_augmentation(estimator) if augments else None,
         "optimizer": estimator.optimizer,
         "lr": estimator.lr,
         "weight_decay": estimator.weight_decay,

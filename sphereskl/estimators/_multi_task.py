@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_consistent_length
 from torch import Tensor, nn
 
 from ..nn import JointModel, joint_loss, separating_scale
-from ..preprocessing import LabelsAndValues, split_targets
+from ..preprocessing import ImageAugmentation, LabelsAndValues, split_targets
 from ..training import Criterion, TensorData
 from ._base import EMBEDDING_DIM, BaseSphereEstimator, Interval, Real, StrOptions
 from ._calibration import calibrated_scale
@@ -68,6 +68,9 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
         a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
         without it.
+    augmentation : ImageAugmentation, default=None
+        How images are changed while training, in a new way in every epoch, such as
+        ``ImageAugmentation(shift=4)``. Predictions see images as they are.
     max_epochs : int, default=50
         Passes over the training rows.
     batch_size : int or "auto", default="auto"
@@ -216,6 +219,7 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         task_weight: float = 0.85,
         categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | dict[str, int] | None = None,
+        augmentation: ImageAugmentation | None = None,
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
@@ -241,6 +245,7 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         self.task_weight = task_weight
         self.categorical_features = categorical_features
         self.input_shape = input_shape
+        self.augmentation = augmentation
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.optimizer = optimizer

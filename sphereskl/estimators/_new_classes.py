@@ -1,21 +1,71 @@
 """Classes that come after a fit: they claim a reserved prototype, or get one of their own."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ..geometry import assign_prototypes, normalize
 from ..preprocessing import take_rows
-from ..training import LazyRows, TensorData, infer, one_thread
+from ..training import (
+    LazyRows,
+    TensorData,
+    infer,
+    neutral_torch,
+    one_thread,
+    unchanged_on_error,
+)
 from ._learning import net_options
 from ._reference import merge, moments, outputs, rearranged
 from ._stored_samples import lazy_rows
+from ._weights import check_weight, counted
 
 # Share of known rows that may be taken for new classes; see docs/benchmarks/new_classes.md.
 _MISTAKEN = 0.02
+
+
+class NewClassesMixin:
+    """Classes that are added to a fitted classifier."""
+
+    classes_: NDArray[Any]
+    _check_rows: Any
+
+    def add_classes(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Learn to tell further classes, from a few rows each and without training.
+
+        The prototype of a class is the direction of its rows' mean embedding (Qi et al. 2018,
+        "Low-Shot Learning with Imprinted Weights", CVPR). What is known of other classes stays as
+        it is: their cosines do not change, and a row whose label changes gets a new one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images
+            Samples in the form that was fitted, one of every new class at least.
+        y : array-like of shape (n_samples,)
+            Their labels, none of them in `classes_`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the mean.
+
+        Returns
+        -------
+        self : estimator
+            The estimator, with the labels in `classes_`. It is as it was if anything fails.
+        """
+        check_is_fitted(self)
+        with unchanged_on_error(self), neutral_torch():
+            X, labels = self._check_rows(X, y, reset=False)
+            X, labels, weight = counted(X, labels, check_weight(sample_weight, X))
+            known = np.intersect1d(labels, self.classes_)
+            if len(known):
+                raise ValueError(
+                    f"y has the labels {known.tolist()}, which are classes already; leave them "
+                    "out, or learn more of them by partial_fit."
+                )
+            imprint(self, X, labels, weight)
+        return self
 
 
 @one_thread()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..geometry import arc
 from ..nn import EmbeddingModel, ordinal_cost, separating_scale, soft_cross_entropy
-from ..preprocessing import OrderedLabels
+from ..preprocessing import ImageAugmentation, OrderedLabels
 from ..training import Criterion
 from ._base import EMBEDDING_DIM, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
@@ -69,6 +69,9 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
         a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
         without it.
+    augmentation : ImageAugmentation, default=None
+        How images are changed while training, in a new way in every epoch, such as
+        ``ImageAugmentation(shift=4)``. Predictions see images as they are.
     max_epochs : int, default=50
         Passes over the training rows.
     batch_size : int or "auto", default="auto"
@@ -223,6 +226,7 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         scale: float | Literal["learned"] = "learned",
         categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | dict[str, int] | None = None,
+        augmentation: ImageAugmentation | None = None,
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
@@ -249,6 +253,7 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         self.scale = scale
         self.categorical_features = categorical_features
         self.input_shape = input_shape
+        self.augmentation = augmentation
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.optimizer = optimizer

@@ -1,4 +1,4 @@
-"""Parameters of parts: those of a backbone's configuration, and of callbacks by name."""
+"""Parameters of parts: those of configurations, such as a backbone's, and of callbacks by name."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,9 +8,15 @@ from sklearn.base import BaseEstimator
 
 _PREFIX = "callbacks__"
 
+# What has parameters, where others were to be set.
+_WAYS_OUT = {
+    "augmentation": "a configuration such as augmentation=ImageAugmentation()",
+    "backbone": "a configuration such as backbone=MLP()",
+}
+
 
 class PartsParametersMixin(BaseEstimator):
-    """Parameters of the backbone's configuration and of callbacks, beside the estimator's own."""
+    """Parameters of configurations and of callbacks, beside the estimator's own."""
 
     callbacks: Any
 
@@ -20,7 +26,7 @@ class PartsParametersMixin(BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            Whether to add those of the backbone and of callbacks.
+            Whether to add those of the backbone, the augmentation and callbacks.
 
         Returns
         -------
@@ -97,7 +103,7 @@ def split_params(estimator: Any, params: dict[str, Any]) -> tuple[dict[str, Any]
         part = params.get(head, owns.get(head))
         if not delimiter or head not in owns or head == "callbacks" or hasattr(part, "set_params"):
             continue
-        way_out = "a configuration such as backbone=MLP()" if head == "backbone" else "a whole one"
+        way_out = _WAYS_OUT.get(head, "a whole one")
         raise ValueError(
             f"{name} cannot be set because {head} is {part!r}, which has no parameters; pass "
             f"{way_out}."

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..training import EmbeddingNet, neutral_torch, on_cpu, seeded
+from ._augmented_images import with_mirror
 from ._components import build_backbone, is_own_network
 from ._learning import net_options
 from ._routing import plain_requests, restore_requests
 from ._stored_values import is_described
 
 # Options of a net that follow from its estimator, and are code.
-_DERIVED = ("reader", "regularizer", "valid_score")
+_DERIVED = ("augmentation", "reader", "regularizer", "valid_score")
 
 # Calls of torch for every tensor of a network while it is built, at the most: it takes about ten.
 _CALLS_PER_TENSOR = 200
@@ -231,6 +232,8 @@ def _build(built: Any, prototypes: Tensor, embedding_dim: int) -> tuple[Any, nn.
     shape, columns = built.encoder_.output_shape_, built.encoder_.columns_
     described, criterion = built._describe(shape)[0], built._make_criterion()
     backbone = build_backbone(described, shape, embedding_dim, columns)
+    if built.augmentation is not None:
+        backbone = with_mirror(built, backbone)
     return built._assemble(backbone, prototypes, criterion), criterion
 
 

@@ -3,27 +3,26 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Integral
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..nn import LOSSES, EmbeddingModel, separating_scale
-from ..training import Criterion, neutral_torch, unchanged_on_error
+from ..preprocessing import ImageAugmentation
+from ..training import Criterion
 from ._base import EMBEDDING_DIM, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
 from ._components import PLACEMENTS, as_vectors, default_dim, resolve_prototypes
-from ._new_classes import claim_reserved, imprint
-from ._weights import check_weight, counted
+from ._new_classes import NewClassesMixin, claim_reserved
 
 # Placements that need a dimension for every class, or for every second one.
 _WIDE = ("simplex", "orthonormal", "orthoplex")
 
 
-class HypersphericalPrototypeClassifier(BaseSphereClassifier):
+class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
     """Classifier whose network maps every sample towards the prototype of its class.
 
     The prototypes are unit vectors, placed far apart before training begins; the network
@@ -82,6 +81,9 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
         a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
         without it.
+    augmentation : ImageAugmentation, default=None
+        How images are changed while training, in a new way in every epoch, such as
+        ``ImageAugmentation(shift=4)``. Predictions see images as they are.
     max_epochs : int, default=50
         Passes over the training rows.
     batch_size : int or "auto", default="auto"
@@ -243,6 +245,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         n_reserved: int = 0,
         categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | dict[str, int] | None = None,
+        augmentation: ImageAugmentation | None = None,
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
@@ -270,6 +273,7 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
         self.n_reserved = n_reserved
         self.categorical_features = categorical_features
         self.input_shape = input_shape
+        self.augmentation = augmentation
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.optimizer = optimizer
@@ -292,40 +296,6 @@ class HypersphericalPrototypeClassifier(BaseSphereClassifier):
     def reserved_prototypes_(self) -> NDArray[Any]:
         """Unit directions that no class has claimed, ndarray of shape (n_free, embedding_dim)."""
         return self.module_.reserved.detach().cpu().numpy()
-
-    def add_classes(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn to tell further classes, from a few rows each and without training.
-
-        The prototype of a class is the direction of its rows' mean embedding (Qi et al. 2018,
-        "Low-Shot Learning with Imprinted Weights", CVPR). What is known of other classes stays as
-        it is: their cosines do not change, and a row whose label changes gets a new one.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted, one of every new class at least.
-        y : array-like of shape (n_samples,)
-            Their labels, none of them in `classes_`.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the mean.
-
-        Returns
-        -------
-        self : estimator
-            The estimator, with the labels in `classes_`. It is as it was if anything fails.
-        """
-        check_is_fitted(self)
-        with unchanged_on_error(self), neutral_torch():
-            X, labels = self._check_rows(X, y, reset=False)
-            X, labels, weight = counted(X, labels, check_weight(sample_weight, X))
-            known = np.intersect1d(labels, self.classes_)
-            if len(known):
-                raise ValueError(
-                    f"y has the labels {known.tolist()}, which are classes already; leave them "
-                    "out, or learn more of them by partial_fit."
-                )
-            imprint(self, X, labels, weight)
-        return self
 
     def _admit(self, X: NDArray[Any], y: Any, weight: NDArray[Any]) -> None:
         claim_reserved(self, X, y, weight)

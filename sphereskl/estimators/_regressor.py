@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array
 from torch import Tensor, nn
 
 from ..nn import ARC_LOSSES, ProductModel
-from ..preprocessing import Values, plain_values
+from ..preprocessing import ImageAugmentation, Values, plain_values
 from ..training import Criterion
 from ._base import (
     EMBEDDING_DIM,
@@ -81,6 +81,9 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
         a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
         without it.
+    augmentation : ImageAugmentation, default=None
+        How images are changed while training, in a new way in every epoch, such as
+        ``ImageAugmentation(shift=4)``. Predictions see images as they are.
     max_epochs : int, default=50
         Passes over the training rows.
     batch_size : int or "auto", default="auto"
@@ -224,6 +227,7 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         quantile: float = 0.5,
         categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | dict[str, int] | None = None,
+        augmentation: ImageAugmentation | None = None,
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
@@ -249,6 +253,7 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         self.quantile = quantile
         self.categorical_features = categorical_features
         self.input_shape = input_shape
+        self.augmentation = augmentation
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.optimizer = optimizer

@@ -17,6 +17,7 @@ from ..nn import (
     cross_entropy,
     make_angular_loss,
 )
+from ..preprocessing import ImageAugmentation
 from ..training import AngularCriterion, Criterion
 from ._angular_components import (
     SPHERICAL_BACKBONES,
@@ -75,6 +76,9 @@ class SphereNetClassifier(BaseSphereClassifier):
         {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
         a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
         without it.
+    augmentation : ImageAugmentation, default=None
+        How images are changed while training, in a new way in every epoch, such as
+        ``ImageAugmentation(shift=4)``. Predictions see images as they are.
     max_epochs : int, default=50
         Passes over the training rows.
     batch_size : int or "auto", default="auto"
@@ -227,6 +231,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         regularizer: str | Regularizer | None = None,
         categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | dict[str, int] | None = None,
+        augmentation: ImageAugmentation | None = None,
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
@@ -253,6 +258,7 @@ class SphereNetClassifier(BaseSphereClassifier):
         self.regularizer = regularizer
         self.categorical_features = categorical_features
         self.input_shape = input_shape
+        self.augmentation = augmentation
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.optimizer = optimizer

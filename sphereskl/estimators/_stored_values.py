@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .. import nn as sphere_nn
+from ..preprocessing import ImageAugmentation
 
 _PARENTS = (
     sphere_nn.BackboneConfig,
@@ -23,7 +24,7 @@ _DESCRIBED = {
     name: cls
     for name, cls in vars(sphere_nn).items()
     if isinstance(cls, type) and issubclass(cls, _PARENTS) and cls is not sphere_nn.BackboneConfig
-}
+} | {"ImageAugmentation": ImageAugmentation}
 
 
 def is_described(value):

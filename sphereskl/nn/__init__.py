@@ -40,11 +40,19 @@ from .losses import (
     squared_cosine,
     squared_error,
 )
-from .models import AngularModel, EmbeddingModel, JointModel, ProductModel, WrittenOut
+from .models import (
+    AngularModel,
+    EmbeddingModel,
+    JointModel,
+    MirroredBackbone,
+    ProductModel,
+    WrittenOut,
+)
 from .networks import (
     MLP,
     BackboneConfig,
     Columns,
+    Configuration,
     ConvNet,
     SphereCNN,
     SphereGoogLeNet,
@@ -66,11 +74,13 @@ __all__ = [
     "BackboneConfig",
     "CategoryEmbedding",
     "Columns",
+    "Configuration",
     "ConvNet",
     "Dropout",
     "EmbeddingModel",
     "JointModel",
     "MemberLinear",
+    "MirroredBackbone",
     "PeriodicEmbedding",
     "PiecewiseLinearEmbedding",
     "ProductModel",

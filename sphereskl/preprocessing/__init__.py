@@ -1,6 +1,7 @@
 """What users bring, turned into tensors: encoders of samples and encoders of targets."""
 
 from ._arrays import as_array
+from ._augmentation import ImageAugmentation
 from ._columns import ColumnReader, is_frame, is_plain, split_columns
 from ._images import ImageEncoder, infer_sample_shape, read_layout
 from ._labels import Labels, plain_labels
@@ -19,6 +20,7 @@ from ._values import Values, from_cosines, plain_values, resolve_bounds, to_cosi
 __all__ = [
     "ColumnReader",
     "DatasetRows",
+    "ImageAugmentation",
     "ImageEncoder",
     "Labels",
     "LabelsAndValues",

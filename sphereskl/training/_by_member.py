@@ -1,4 +1,4 @@
-"""Networks with members: every member's view of a row is a row of the loss."""
+"""What is a row of the loss: every member's view of a row, for each target that it has."""
 
 import torch
 from torch import Tensor
@@ -14,17 +14,21 @@ def by_member(outputs: Tensor, data: TensorData) -> tuple[Tensor, Tensor, Tensor
     outputs : Tensor of shape (n_samples, n_outputs) or (n_members, n_samples, n_outputs)
         What the model returned while training.
     data : TensorData
-        The batch; each row's `fold` names a member that shall not learn from it.
+        The batch; each row's `fold` names a member that shall not learn from it. Mixed samples
+        have two targets.
 
     Returns
     -------
     outputs : Tensor of shape (n_members * n_samples, n_outputs)
         Rows of the first member, of the second, and so on; as given where there is one network.
+        Those of mixed samples twice, once for every target.
     target : Tensor of shape (n_members * n_samples, ...)
         As many targets.
     weight : Tensor of shape (n_members * n_samples,) or None
         Their weights, 0 where a member shall not learn; their mean is that of the rows.
     """
+    if data.other is not None:
+        outputs, data = _by_target(outputs, data)
     if outputs.ndim == 2:
         return outputs, data.target, data.weight
     n_members = len(outputs)
@@ -36,3 +40,18 @@ def by_member(outputs: Tensor, data: TensorData) -> tuple[Tensor, Tensor, Tensor
         share = (share * (n_members / share.sum(dim=0))).flatten()
         weight = share if weight is None else weight * share
     return outputs.flatten(0, 1), target, weight
+
+
+def _by_target(outputs: Tensor, data: TensorData) -> tuple[Tensor, TensorData]:
+    """Let mixed samples be two rows, whose weights are the shares: exact for means over rows."""
+    assert data.other is not None
+    assert data.share is not None
+    target = torch.cat([data.target, data.target[data.other]])
+    weight, fold = (
+        part if part is None else torch.cat([part, part[data.other]])
+        for part in (data.weight, data.fold)
+    )
+    share = 2 * torch.cat([data.share, 1 - data.share])
+    weight = share if weight is None else weight * share
+    rows = TensorData(data.X, target, weight, fold)
+    return torch.cat([outputs, outputs], dim=-2), rows

@@ -25,12 +25,21 @@ class TensorData(NamedTuple):
     fold : Tensor of shape (n_samples,), default=None
         For a network with members, the one that is not trained on each row, int64, and that the
         row judges instead, -1 for none; ``None`` trains all on all.
+    parity : Tensor of shape (n_samples,), default=None
+        For rows that are augmented, what each keeps from epoch to epoch, bool.
+    other : Tensor of shape (n_samples,), default=None
+        For a batch of mixed samples, the row number of the second sample of every row, int64.
+    share : Tensor of shape (n_samples,), default=None
+        Beside `other`, the share of a row's own sample, to which `target` belongs.
     """
 
     X: Any
     target: Tensor
     weight: Tensor | None = None
     fold: Tensor | None = None
+    parity: Tensor | None = None
+    other: Tensor | None = None
+    share: Tensor | None = None
 
     @property
     def inputs(self) -> tuple[Any, ...]:

@@ -51,6 +51,8 @@ def identify(net: Any, train: Rows, valid: Rows | None, callbacks: Any) -> dict[
     }
     for name in (*_OPTIONS, *_FUNCTIONS):
         parts[_NAMES.get(name, name)] = brief(getattr(net, name))
+    if net.augmentation is not None:  # without, files keep their names
+        parts["augmentation"] = brief(net.augmentation)
     for kind, rows in (("training", train), ("validation", valid)):
         parts |= _describe_rows(kind, rows)
     for name, callback in callbacks:

@@ -9,6 +9,7 @@ import torch
 from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
 
+from ._augmented import Augmentation, augmented, with_parity
 from ._by_member import by_member
 from ._callbacks import OURS
 from ._criterion import AngularCriterion
@@ -36,6 +37,7 @@ class TrainingLoop(ReadableNet):
     generator_: torch.Generator
     optimizer_: Any
     regularizer: Callable[[torch.nn.Module], Tensor] | None
+    augmentation: Augmentation | None
     valid_score: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None
     max_grad_norm: float | None
     schedule: str
@@ -49,6 +51,8 @@ class TrainingLoop(ReadableNet):
             self.generator_ = torch.Generator().manual_seed(self.seed)
         epochs = self.max_epochs if epochs is None else epochs
         train, data = X.data, {"dataset_train": X, "dataset_valid": y}
+        if self.augmentation is not None:
+            train = with_parity(train, self.seed)
         batches = ShuffledBatches(train, self.batch_size, self.generator_)
         self.scheduler_ = None
         if self.group_ is not None:
@@ -68,7 +72,8 @@ class TrainingLoop(ReadableNet):
                 # Callbacks of the user's may have changed the network, here or in another process.
                 step = self._choose_step()
                 self.module_.train()
-            self._train_epoch(batches, step)
+            changed = batches if self.augmentation is None else augmented(self, batches)
+            self._train_epoch(changed, step)
             if self.group_ is not None:
                 share_model(self, self.group_)
             if y is not None:

@@ -8,6 +8,7 @@ from skorch.callbacks import EpochTimer
 from torch import Tensor
 
 from ..nn import EmbeddingModel
+from ._augmented import Augmentation
 from ._callbacks import explained
 from ._carried import available_device, on_cpu, restore_momentum, stored_momentum
 from ._criterion import AngularCriterion, Criterion
@@ -56,6 +57,8 @@ class EmbeddingNet(TrainingLoop):
     regularizer : callable, default=None
         ``regularizer(model)``, a scalar that is added to what is minimised; ``train_loss``
         goes without it, and ``train_penalty`` is its mean over an epoch's steps.
+    augmentation : Augmentation, default=None
+        Changes the samples of every batch that is trained on.
     valid_score : callable, default=None
         ``valid_score(logits, target, weight)``, a scalar to record for validation rows.
     reader : object, default=None
@@ -91,6 +94,7 @@ class EmbeddingNet(TrainingLoop):
         schedule: str = "constant",
         max_grad_norm: float | None = None,
         regularizer: Callable[[torch.nn.Module], Tensor] | None = None,
+        augmentation: Augmentation | None = None,
         valid_score: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None = None,
         reader: Any = None,
         scale: float | None = None,
@@ -101,6 +105,7 @@ class EmbeddingNet(TrainingLoop):
         self.schedule = schedule
         self.max_grad_norm = max_grad_norm
         self.regularizer = regularizer
+        self.augmentation = augmentation
         self.valid_score = valid_score
         self.reader = RowNumbers() if reader is None else reader
         self.scale = scale

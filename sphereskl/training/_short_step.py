@@ -86,6 +86,7 @@ def _is_plain(net: Any) -> bool:
     """Whether nothing but the network and the loss decides about gradients, here on the CPU."""
     return (
         net.regularizer is None
+        and net.augmentation is None  # whose mixtures have two targets
         and net.max_grad_norm is None
         and net.module_.device.type == "cpu"
         and not torch.distributed.is_initialized()

@@ -15,6 +15,7 @@ from sphereskl import (
     HypersphericalOrdinalClassifier,
     HypersphericalPrototypeClassifier,
     HypersphericalRegressor,
+    ImageAugmentation,
     SphereNetClassifier,
     load,
     save,
@@ -166,3 +167,14 @@ def test_a_search_shares_the_gpu():
 def test_a_gpu_that_is_not_there_is_named():
     with pytest.raises(ValueError, match=r"device is 'cuda:99', but torch finds \d+ GPUs"):
         HypersphericalPrototypeClassifier(device="cuda:99").fit(X, STAGE)
+
+
+def test_augmented_images_are_the_same_in_every_fit():
+    images, labels = load_digits(return_X_y=True)
+    augmentation = ImageAugmentation("alternate", 1, 0.6, 10.0, 0.5, 0.4, 1.0)
+    options = {"input_shape": (8, 8), "augmentation": augmentation, "device": "cuda", **QUICK}
+    first, second = (
+        HypersphericalPrototypeClassifier(**options).fit(images, labels) for _ in range(2)
+    )
+    assert first.loss_curve_ == pytest.approx(second.loss_curve_, rel=1e-3)
+    assert np.isfinite(first.loss_curve_).all()

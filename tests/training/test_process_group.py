@@ -19,6 +19,7 @@ from sphereskl import (
     HypersphericalOrdinalClassifier,
     HypersphericalPrototypeClassifier,
     HypersphericalRegressor,
+    ImageAugmentation,
     SphereNetClassifier,
 )
 from sphereskl.nn import MLP, Dropout
@@ -101,6 +102,9 @@ FITS = {
     "stream": _stream,
     "early stopping": _judged,
     "single precision": lambda: _small(dtype="float32"),
+    "augmented": lambda: _cls(
+        input_shape=(8, 8), augmentation=ImageAugmentation("alternate", 1, 0.6, 9, 0.5, 0.4, 1.0)
+    ),
     "held-out rows": lambda: _small(early_stopping=True),
 }
 

@@ -1,6 +1,6 @@
 """Networks below the sphere, as configurations that a search can tune."""
 
-from ._config import BackboneConfig
+from ._config import BackboneConfig, Configuration
 from ._conv_net import ConvNet
 from ._mlp import MLP
 from ._sphere_cnn import SphereCNN
@@ -14,6 +14,7 @@ __all__ = [
     "MLP",
     "BackboneConfig",
     "Columns",
+    "Configuration",
     "ConvNet",
     "SphereCNN",
     "SphereGoogLeNet",

@@ -6,12 +6,11 @@ from typing import Any, Self
 from torch import nn
 
 
-class BackboneConfig:
-    """Base of the dataclasses that describe a backbone.
+class Configuration:
+    """Base of the dataclasses that are nothing but parameters.
 
-    Speaks scikit-learn's parameter protocol, so that `clone` copies it and a grid can say
-    ``backbone__dropout``. Subclasses are dataclasses with a `build` method; values are
-    stored as given and checked by `build`.
+    Speaks scikit-learn's parameter protocol, so that `clone` copies them and a grid can say
+    ``backbone__dropout``. Values are stored as given and checked where they are used.
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -29,6 +28,13 @@ class BackboneConfig:
                 )
             setattr(self, name, value)
         return self
+
+
+class BackboneConfig(Configuration):
+    """Base of the dataclasses that describe a backbone.
+
+    Subclasses are dataclasses with a `build` method, which checks the values.
+    """
 
     def build(self, input_shape: tuple[int, ...], embedding_dim: int) -> nn.Module:
         """Build the network.
