@@ -56,7 +56,7 @@ FOREIGN = {
     "testing": {"torch"},
     "training": {"IPython", "numpy", "safetensors", "skorch", "torch", "tqdm"},
     "preprocessing": {"narwhals", "numpy", "pandas", "polars", "sklearn", "torch"},
-    "estimators": {"numpy", "safetensors", "scipy", "sklearn", "torch"},
+    "estimators": {"numpy", "onnx", "onnxscript", "safetensors", "scipy", "sklearn", "torch"},
     "display": {"matplotlib", "numpy", "pandas", "plotly", "scipy", "sklearn"},
 }
 
@@ -182,7 +182,8 @@ def test_every_room_has_its_list():
 def test_optional_packages_are_imported_where_they_are_used(path):
     # Matplotlib and plotly are extras: importing the package must not need them.
     top_level = {module.split(".")[0] for _, module, _ in _imports(path, top_level=True)}
-    assert not top_level & {"IPython", "matplotlib", "pandas", "plotly", "polars", "rich"}
+    extras = {"IPython", "matplotlib", "onnx", "onnxscript", "pandas", "plotly", "polars", "rich"}
+    assert not top_level & extras
 
 
 @pytest.mark.parametrize("path", FILES, ids=_id)

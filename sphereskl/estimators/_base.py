@@ -40,6 +40,7 @@ from ._learning import check_unchanged, learn
 from ._parameters import PartsParametersMixin
 from ._portable import carried_state, settle
 from ._samples import check_judges, check_samples, encode_samples
+from ._serving import ServingMixin
 from ._sklearn_callbacks import CallbackSupportMixin, report_fit
 from ._stored_samples import opened
 from ._weights import check_weight, counted, scaled, weighed
@@ -56,6 +57,7 @@ class BaseSphereEstimator(
     Fitted,
     PartsParametersMixin,
     CallbackSupportMixin,
+    ServingMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,

@@ -15,6 +15,7 @@ from ._labels_and_values import (
 from ._ordered_labels import OrderedLabels
 from ._stored_rows import DatasetRows, StoredRows, row_blocks, row_numbers, take_rows
 from ._tables import TableEncoder
+from ._traced import traced
 from ._values import Values, from_cosines, plain_values, resolve_bounds, to_cosines
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "take_rows",
     "targets_form",
     "to_cosines",
+    "traced",
 ]

@@ -18,7 +18,7 @@ from ._stored_rows import StoredRows, row_blocks
 
 # Standard deviations at which standardised columns are cut off. Heavy tails would
 # otherwise dominate the embedding of their row.
-_LIMIT = 4.0
+LIMIT = 4.0
 
 # Bounds the memory of what is computed in double precision.
 _ROWS_AT_ONCE = 16_384
@@ -243,11 +243,11 @@ class TableEncoder(BaseEstimator):
             # In double precision and only then cast: float32 would round time stamps before
             # their mean is taken off, and the same numbers in another type would differ.
             rows = rows.double()
-            numbers = (rows - mean).div_(std).clamp_(-_LIMIT, _LIMIT).nan_to_num_(nan=0.0)
+            numbers = (rows - mean).div_(std).clamp_(-LIMIT, LIMIT).nan_to_num_(nan=0.0)
             result[:, : len(mean)] = numbers
             if len(self.gaps_):
                 flags = rows[:, self.gaps_].isnan().double()
-                result[:, len(mean) :] = (flags - flag_mean).div_(flag_std).clamp_(-_LIMIT, _LIMIT)
+                result[:, len(mean) :] = (flags - flag_mean).div_(flag_std).clamp_(-LIMIT, LIMIT)
         return encoded
 
 

@@ -69,7 +69,8 @@ class CategoryEmbedding(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         index = (codes + self.first).masked_fill(codes < 0, 0)
-        columns = torch.zeros(len(codes), 1 + self.n_one_hot, device=codes.device)
+        # Not len(codes), which is a fixed number to `torch.export`.
+        columns = torch.zeros(codes.shape[0], 1 + self.n_one_hot, device=codes.device)
         columns = columns.to(self.vectors.weight.dtype).scatter_(1, index[:, self._one_hot], 1.0)
         columns = columns[:, 1:].expand(self.n_members, -1, -1)
         if not self._learned:

@@ -1,9 +1,15 @@
 """Dropout whose noise is reproducible in threads."""
 
+from typing import Any
+from weakref import WeakValueDictionary
+
 import torch
 from torch import Tensor, nn
 
 from .._checks import check_probability
+
+# Layers by identity, for the operator that draws for them within compiled graphs.
+_LAYERS: WeakValueDictionary[int, "Dropout"] = WeakValueDictionary()
 
 
 class Dropout(nn.Module):
@@ -42,6 +48,12 @@ class Dropout(nn.Module):
             [1., 1., 1.]])
     """
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Dropout":
+        # Not in __init__, which copies and unpickled layers do without.
+        layer = super().__new__(cls)
+        _LAYERS[id(layer)] = layer
+        return layer
+
     def __init__(self, p: float = 0.5):
         super().__init__()
         self.p = check_probability("p", p)
@@ -72,11 +84,18 @@ class Dropout(nn.Module):
     def _draw_mask(self, x: Tensor) -> Tensor:
         """Draw a mask of 0 and 1 / P(keep) in the shape of `x`."""
         bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
-        bits.random_(-(2**63), None, generator=self._generator_on(x.device))
+        if torch.compiler.is_compiling():
+            # Compilers know no generators; to them drawing is a step that they do not look into.
+            _draw_bits(bits, id(self))
+        else:
+            self._draw(bits)
         # Four 16-bit numbers from every 64 bits drawn: five times as fast as bernoulli_.
         dropped = min(round(self.p * 2**16), 2**16 - 1)
         kept = bits.view(torch.int16)[: x.numel()] >= dropped - 2**15
         return kept.to(x.dtype).mul_(2**16 / (2**16 - dropped)).view(x.shape)
+
+    def _draw(self, bits: Tensor) -> None:
+        bits.random_(-(2**63), None, generator=self._generator_on(bits.device))
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -92,3 +111,15 @@ class Dropout(nn.Module):
         state = {**super().__getstate__(), "_generator": None}
         state.pop("_stream", None)
         return state
+
+
+# Fills a tensor in place: of two draws neither is dropped as a copy of the other, nor is one
+# repeated in the backward pass.
+@torch.library.custom_op(
+    "sphereskl::draw_bits",
+    mutates_args={"bits"},
+    schema="(Tensor(a!) bits, int layer) -> ()",
+    tags=torch.Tag.nondeterministic_seeded,
+)
+def _draw_bits(bits: Tensor, layer: int) -> None:
+    _LAYERS[layer]._draw(bits)
