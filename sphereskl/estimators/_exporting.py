@@ -4,7 +4,8 @@ import logging
 import textwrap
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import StringIO
 from typing import Any
 
 import torch
@@ -84,13 +85,14 @@ def _program(module: nn.Module, sample: Tensor) -> Any:
 
 @contextmanager
 def _in_silence() -> Iterator[None]:
-    """Keep what exporters warn and log of from users: it is about the inside of torch."""
+    """Keep what exporters warn of, log and print from users: it is about the inside of torch."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
             logger.setLevel(logging.CRITICAL + 1)
-        with warnings.catch_warnings():
+        # Of what it cannot follow, torch prints the graph so far.
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
