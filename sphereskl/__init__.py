@@ -12,7 +12,7 @@ from .estimators import (
 from .nn import MLP, ConvNet, SphereCNN, SphereMLP
 from .preprocessing import ImageAugmentation
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "MLP",

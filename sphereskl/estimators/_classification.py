@@ -104,7 +104,16 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
         return self._infer(X, "logits").astype(np.float64)
 
     def _check_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], Any]:
-        return super()._check_rows(X, plain_labels(y), reset=reset)
+        y = plain_labels(y)
+        try:
+            return super()._check_rows(X, y, reset=reset)
+        except ValueError as error:
+            if "y should be a 1d array" not in str(error):
+                raise
+            raise ValueError(
+                f"{error} A row has one label here; for several, pass a classifier of each to "
+                "sklearn.multioutput.MultiOutputClassifier."
+            ) from error
 
     def _make_target_encoder(self) -> Labels:
         return Labels()

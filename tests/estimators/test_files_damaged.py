@@ -13,12 +13,9 @@ import skops.io
 import torch
 from safetensors.torch import save_file
 
-import sphereskl
 from sphereskl import MLP, HypersphericalPrototypeClassifier, load, save
 
-PROGRAM = runpy.run_path(
-    str(Path(sphereskl.__file__).parents[1] / "examples" / "benchmarks" / "damages.py")
-)
+PROGRAM = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "benchmarks" / "damages.py"))
 SEAL = PROGRAM["SEAL"]
 
 
