@@ -155,7 +155,7 @@ def _read_labels(graph: Any, classes: Any, place: str, label: str) -> int:
 
     table = f"{_NETWORK}classes"
     if classes.dtype.kind in "OU":
-        texts = [str(name).encode() for name in classes.tolist()]
+        texts: Any = [str(name).encode() for name in classes.tolist()]
         kind = onnx.TensorProto.STRING
         graph.initializer.append(onnx.helper.make_tensor(table, kind, [len(texts)], texts))
     else:

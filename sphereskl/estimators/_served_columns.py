@@ -51,13 +51,13 @@ def served_columns(estimator: Any) -> tuple[list[ServedColumn] | None, list[Any]
     encoder, reader = estimator.encoder_, estimator._reader
     if not isinstance(encoder, TableEncoder):
         return None, None
-    has_levels = reader is not None and reader.has_levels
-    if not has_levels and not hasattr(estimator, "feature_names_in_"):
+    read_levels = reader.levels_ if reader is not None and reader.has_levels else None
+    if read_levels is None and not hasattr(estimator, "feature_names_in_"):
         return None, encoder.levels_
     made_up = [f"x{j}" for j in range(estimator.n_features_in_)]
     names = [str(name) for name in getattr(estimator, "feature_names_in_", made_up)]
     _check_names(names)
-    of_reader = reader.levels_ if has_levels else [None] * len(names)
+    of_reader: Any = [None] * len(names) if read_levels is None else read_levels
     known = iter(encoder.levels_)
     columns, levels = [], []
     for name, is_category, read in zip(names, encoder.is_categorical_, of_reader, strict=True):
