@@ -22,6 +22,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import sklearn.model_selection  # noqa: F401  Here once, not in every process.
+import skorch  # noqa: F401
 import torch
 
 SWAPS = {

@@ -43,3 +43,12 @@ def test_k_that_does_not_learn_is_no_parameter():
     operator = AngularOperator(k=0.2)
     assert not list(operator.parameters())
     assert operator.k.item() == pytest.approx(0.2)
+
+
+def test_softness_is_the_documented_one_unless_told():
+    c = _cosines()
+    expected = angular(c, "sigmoid", 0.3)
+    torch.testing.assert_close(angular(c, "sigmoid"), expected, rtol=0, atol=0)
+    torch.testing.assert_close(AngularOperator()(c[:, None])[:, 0], expected, rtol=0, atol=0)
+    found = unrolled_angular(torch.acos(c), "sigmoid")
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
