@@ -58,8 +58,7 @@ def put_together(
     results = {}
     for name, result in zip(outputs, graph.output, strict=True):
         shown = "label" if name == "place" else name
-        # A column may be called like one of the outputs.
-        results[shown] = shown + "_" * (shown in taken)
+        results[shown] = _free_name(shown, taken)
         shape = [_N, *(d.dim_value for d in list(result.type.tensor_type.shape.dim)[1:])]
         kind = result.type.tensor_type.elem_type
         if name == "place":
@@ -79,6 +78,11 @@ def put_together(
         model, {k: v if isinstance(v, str) else json.dumps(v) for k, v in about.items()}
     )
     return model.SerializeToString()
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """Return the name of an output, with marks behind it while a column is called like it."""
+    return _free_name(f"{name}_", taken) if name in taken else name
 
 
 def holds_labels(classes: Any) -> bool:

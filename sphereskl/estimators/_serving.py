@@ -55,6 +55,9 @@ class ServingMixin:
 
         The metadata hold ``sphereskl`` (its version), ``estimator``, ``inputs``, ``outputs`` and
         ``classes`` as JSON. What `predict` would refuse, such as infinite numbers, is not refused.
+
+        Networks of ours compute in float32, also under ``dtype="float64"``: onnxruntime lacks many
+        operations in float64. A network that the user brought computes in the type of `dtype`.
         """
         check_is_fitted(self)
         check_packages()

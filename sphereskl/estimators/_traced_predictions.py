@@ -30,8 +30,13 @@ class TracedPredictions(nn.Module):
 
     def __init__(self, estimator: Any, levels: list[Any] | None):
         super().__init__()
-        model = deepcopy(estimator.module_).cpu().eval()
-        self.encode, self.backbone = traced(estimator.encoder_, levels), model.backbone
+        model, encoder = deepcopy(estimator.module_).cpu().eval(), estimator.encoder_
+        self.dtype_out = getattr(torch, encoder.dtype)
+        # Of float64 onnxruntime knows neither convolutions nor arc sines. Networks of ours see
+        # standardised numbers, to which float32 does no harm; others may see any.
+        self.dtype = torch.float32 if encoder.standardize else self.dtype_out
+        model = model.to(self.dtype)
+        self.encode, self.backbone = traced(encoder, levels), model.backbone
         # The views of the model, of outputs that the backbone has computed: once for all of them.
         self.head = copy(model)
         self.head._modules = {**model._modules, "backbone": nn.Identity()}
@@ -39,8 +44,8 @@ class TracedPredictions(nn.Module):
         self.names = [*self.read.names, "embedding"]
 
     def forward(self, X: Tensor) -> tuple[Tensor, ...]:
-        h = self.backbone(self.encode(X))
-        return *self.read(self.head.logits(h).double()), self.head.embed(h)
+        h = self.backbone(self.encode(X).to(self.dtype))
+        return *self.read(self.head.logits(h).double()), self.head.embed(h).to(self.dtype_out)
 
 
 def _reading(estimator: Any) -> Any:

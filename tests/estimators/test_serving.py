@@ -42,6 +42,8 @@ def _frame():
     frame.loc[::9, "k"] = np.nan
     frame["truth"] = X[:, 1] > 2
     frame["s"] = np.array(["x", "yy"])[(X[:, 7] * 10).astype(int) % 2]
+    frame["many"] = pd.Categorical([f"level {j % 50}" for j in range(len(X))])  # learned vectors
+    frame["label_"] = X[:, 2]
     frame["number"] = pd.Categorical((X[:, 8] * 10).astype(int) % 4 + 5)
     return frame
 
@@ -142,6 +144,19 @@ def test_spherical_convolutions_are_served(tmp_path):
     _compare(model, IMAGES, tmp_path / "model.onnx")
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        SphereNetClassifier(backbone=SphereCNN(3, (4, 8, 8)), dtype="float64", **ON_IMAGES),
+        HypersphericalPrototypeClassifier(backbone=ConvNet((4, 8)), dtype="float64", **ON_IMAGES),
+    ],
+)
+def test_networks_of_double_precision_are_served_though_the_runtime_lacks_it(model, tmp_path):
+    model.fit(IMAGES, OF_IMAGES)
+    _compare(model, IMAGES, tmp_path / "model.onnx")
+    assert _served(tmp_path / "model.onnx", IMAGES)["embedding"].dtype == np.float64
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "backbone",
@@ -188,7 +203,7 @@ def test_metadata_say_what_the_file_is(tmp_path):
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["classes"]) == [0, 1, 2]
     assert about["estimator"] == "HypersphericalPrototypeClassifier"
-    assert json.loads(about["outputs"])["label"] == "label_"  # a column has the name
+    assert json.loads(about["outputs"])["label"] == "label__"  # columns have the other names
     assert str(Path.cwd()).encode() not in path.read_bytes()
 
 
