@@ -55,7 +55,10 @@ class Fault:
         self.error, self.at, self.n_calls = error, at, 0
 
     def __call__(self, frame, event, arg):
-        if event == "call" and frame.f_code.co_filename.startswith(ROOT):
+        # Expressions that generate are entered again when thrown away, where Python drops errors.
+        code = frame.f_code
+        is_call = event == "call" and code.co_name != "<genexpr>"
+        if is_call and code.co_filename.startswith(ROOT):
             self.n_calls += 1
             if self.n_calls == self.at:
                 sys.setprofile(None)
