@@ -64,6 +64,9 @@ def main():
         source = Path(file).read_text()
         if judge(file, source, options) != "survived":
             raise SystemExit(f"The tests must pass on {file} as it is.")
+        # Else every fault would count as one that the tests do not notice.
+        if judge(file, "raise ImportError", options) != "killed":
+            raise SystemExit(f"The tests must import {file}.")
         chosen = list(enumerate(mutants(source)))
         random.Random(0).shuffle(chosen)
         done = {row["mutant"] for row in read(options.out) if row["file"] == file}
@@ -153,7 +156,9 @@ def run(file, source, tests):
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-        return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-n", "0", *tests]))
+        # Plain: pytest loads files of its command line, as for doctests, past get_code otherwise.
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-n", "0", "--assert=plain"]
+        return int(pytest.main([*options, *tests]))
 
 
 def read(path):
