@@ -21,9 +21,11 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis  # noqa: F401  Here once, not in every process.
 import pytest
-import sklearn.model_selection  # noqa: F401  Here once, not in every process.
+import sklearn.model_selection  # noqa: F401
 import skorch  # noqa: F401
+import sympy  # noqa: F401  Of torch.
 import torch
 
 SWAPS = {
