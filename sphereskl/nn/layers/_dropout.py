@@ -48,17 +48,12 @@ class Dropout(nn.Module):
             [1., 1., 1.]])
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "Dropout":
-        # Not in __init__, which copies and unpickled layers do without.
-        layer = super().__new__(cls)
-        _LAYERS[id(layer)] = layer
-        return layer
-
     def __init__(self, p: float = 0.5):
         super().__init__()
         self.p = check_probability("p", p)
         self.seed = int(torch.randint(2**62, (), device="cpu"))
         self._generator: torch.Generator | None = None
+        _LAYERS[id(self)] = self
 
     # Which of the streams of noise that the seed stands for; of an instance only while it trains
     # beside other processes.
@@ -111,6 +106,10 @@ class Dropout(nn.Module):
         state = {**super().__getstate__(), "_generator": None}
         state.pop("_stream", None)
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        _LAYERS[id(self)] = self
 
 
 # Fills a tensor in place: of two draws neither is dropped as a copy of the other, nor is one
