@@ -21,9 +21,11 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis  # noqa: F401  Here once, not in every process.
 import pytest
-import sklearn.model_selection  # noqa: F401  Here once, not in every process.
+import sklearn.model_selection  # noqa: F401
 import skorch  # noqa: F401
+import sympy  # noqa: F401  Of torch.
 import torch
 
 SWAPS = {
@@ -64,6 +66,9 @@ def main():
         source = Path(file).read_text()
         if judge(file, source, options) != "survived":
             raise SystemExit(f"The tests must pass on {file} as it is.")
+        # Else every fault would count as one that the tests do not notice.
+        if judge(file, "raise ImportError", options) != "killed":
+            raise SystemExit(f"The tests must import {file}.")
         chosen = list(enumerate(mutants(source)))
         random.Random(0).shuffle(chosen)
         done = {row["mutant"] for row in read(options.out) if row["file"] == file}
@@ -153,7 +158,9 @@ def run(file, source, tests):
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-        return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-n", "0", *tests]))
+        # Plain: pytest loads files of its command line, as for doctests, past get_code otherwise.
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-n", "0", "--assert=plain"]
+        return int(pytest.main([*options, *tests]))
 
 
 def read(path):

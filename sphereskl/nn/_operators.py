@@ -63,7 +63,7 @@ def angular(cosines: Tensor, operator: str, k: float | Tensor = 0.3) -> Tensor:
     return cosines if operator == "cosine" else angular_of_arc(guarded_arc(cosines), operator, k)
 
 
-def angular_of_arc(arc: Tensor, operator: str, k: float | Tensor = 0.3) -> Tensor:
+def angular_of_arc(arc: Tensor, operator: str, k: float | Tensor) -> Tensor:
     """Apply g to arcs ``a = pi / 2 - theta``, in which every operator is odd: see `angular`."""
     if operator == "sigmoid":
         return torch.tanh(arc / (2 * k)) / _tanh(math.pi / (4 * k))
@@ -124,7 +124,7 @@ def unrolled_angular(theta: Tensor, operator: str = "cosine", k: float | Tensor 
     return g - 2 * turns
 
 
-def angular_slope(cosines: Tensor, operator: str, k: float | Tensor = 0.3) -> Tensor:
+def angular_slope(cosines: Tensor, operator: str, k: float | Tensor) -> Tensor:
     """Differentiate `angular` with respect to the cosines, with the same guard.
 
     By the chain rule dg/dc = (dg/da) (da/dc), with the arc a = asin(c).

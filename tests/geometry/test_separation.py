@@ -16,6 +16,7 @@ from sphereskl.geometry import (
     simplex,
     uniformity,
 )
+from sphereskl.geometry._separation import max_cosines
 
 OF_PAIRS = [closest_pair, max_cosine, min_angle, hyperspherical_energy, uniformity]
 ANTIPODES = torch.tensor([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]], dtype=torch.float64)
@@ -64,6 +65,13 @@ def test_measures_are_invariant_under_rotation(measure):
 def test_min_angle_is_the_angle_of_the_largest_cosine():
     points = _points()
     assert math.cos(min_angle(points)) == pytest.approx(max_cosine(points), abs=1e-14)
+
+
+@pytest.mark.parametrize("n_points", [2, 3, 12])
+def test_largest_cosines_of_sets_are_those_of_each(n_points):
+    sets = torch.stack([_points(n_points, seed=seed) for seed in range(5)])
+    expected = torch.tensor([max_cosine(points) for points in sets], dtype=torch.float64)
+    torch.testing.assert_close(max_cosines(sets), expected, rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize("theta", [1e-3, 1e-2, 1.0])

@@ -52,3 +52,25 @@ def test_softness_is_the_documented_one_unless_told():
     torch.testing.assert_close(AngularOperator()(c[:, None])[:, 0], expected, rtol=0, atol=0)
     found = unrolled_angular(torch.acos(c), "sigmoid")
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [0.0, -1.0, math.inf, math.nan])
+def test_softness_is_positive_and_finite(k):
+    with pytest.raises(ValueError, match=r"k must be positive and finite, got"):
+        AngularOperator(k=k)
+
+
+@pytest.mark.parametrize(
+    ("operator", "text"),
+    [
+        (AngularOperator("cosine"), "AngularOperator(cosine)"),
+        (AngularOperator("sigmoid", k=0.2), "AngularOperator(sigmoid, k=0.2)"),
+        (
+            AngularOperator("sigmoid", k=0.2, learn_k=True, n_channels=3),
+            "AngularOperator(sigmoid, k=0.2, learn_k=True, n_channels=3)",
+        ),
+    ],
+    ids=["cosine", "sigmoid", "learns"],
+)
+def test_text_of_an_operator_tells_its_softness(operator, text):
+    assert repr(operator) == text
