@@ -1,6 +1,5 @@
 """Layers in onnxruntime and in compiled graphs are the layers that they were."""
 
-import copy
 import io
 import warnings
 
@@ -55,10 +54,10 @@ def test_onnxruntime_gives_what_the_layer_gives(name):
 # Dynamo itself instantiates autograd functions.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_compiled_layer_trains_in_one_graph_with_the_same_noise(name):
+def test_a_compiled_layer_trains_in_one_graph_with_the_same_noise(name, in_one_graph):
     make, shape = LAYERS[name]
     torch.manual_seed(0)
     layer, x = make().train(), torch.randn(shape)
-    compiled = torch.compile(copy.deepcopy(layer), fullgraph=True, backend="eager")
+    compiled = in_one_graph(layer)
     for _ in range(2):  # noise goes on
         torch.testing.assert_close(compiled(x), layer(x), rtol=0, atol=1e-6)

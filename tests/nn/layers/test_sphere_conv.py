@@ -419,9 +419,9 @@ def test_representation_shows_what_is_not_default():
 # Dynamo itself instantiates autograd functions.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_compilers_see_one_graph_with_the_same_gradients(operator):
+def test_compilers_see_one_graph_with_the_same_gradients(operator, in_one_graph):
     layer = SphereConv2d(2, 3, 3, padding=1, groups=1, operator=operator)
-    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    compiled = in_one_graph(layer, "aot_eager")
     x = torch.randn(2, 2, 5, 5)
     grad = torch.randn(2, 3, 5, 5)
     torch.testing.assert_close(compiled(x), layer(x), rtol=0, atol=1e-6)

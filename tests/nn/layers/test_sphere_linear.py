@@ -149,9 +149,9 @@ def test_layers_can_be_copied(duplicate):
 
 # Dynamo itself instantiates autograd functions.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
-def test_compilers_and_exporters_see_one_graph():
+def test_compilers_and_exporters_see_one_graph(in_one_graph):
     layer, x = SphereLinear(5, 4, lift=True, learn_k="layer"), torch.randn(3, 5)
-    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    compiled = in_one_graph(layer, "aot_eager")
     torch.testing.assert_close(compiled(x), layer(x))
     program = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim("n")},))
     torch.testing.assert_close(program.module()(x[:2]), layer(x[:2]))

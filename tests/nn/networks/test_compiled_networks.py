@@ -1,7 +1,5 @@
 """Compilers see a network in training as one graph; exported programs are the network."""
 
-import copy
-
 import pytest
 import torch
 
@@ -42,18 +40,12 @@ def _built(config):
     return config.build((1, size, size), 4), torch.randn(6, 1, size, size)
 
 
-@pytest.fixture(autouse=True)
-def _nothing_compiled():
-    yield
-    torch.compiler.reset()  # compilations of one network do not count towards another's limit
-
-
 # Dynamo itself instantiates autograd functions.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.parametrize("config", NETWORKS, ids=repr)
-def test_compiled_networks_train_in_one_graph_with_the_same_noise(config):
+def test_compiled_networks_train_in_one_graph_with_the_same_noise(config, in_one_graph):
     network, X = _built(config)
-    compiled = torch.compile(copy.deepcopy(network), fullgraph=True, backend="eager")
+    compiled = in_one_graph(network)
     outputs = compiled(X), network(X)
     torch.testing.assert_close(*outputs, rtol=0, atol=1e-6)
     gradients = [
