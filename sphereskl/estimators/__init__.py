@@ -1,4 +1,4 @@
-"""The scikit-learn face of the package."""
+"""The scikit-learn estimators of the package."""
 
 from ._multi_task import HypersphericalMultiTask
 from ._ordinal_classifier import HypersphericalOrdinalClassifier

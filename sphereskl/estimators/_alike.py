@@ -1,4 +1,4 @@
-"""What processes that fit one model together must have in common."""
+"""What processes that fit one model together (data-parallel training) must have in common."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,24 +6,24 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-# Each process may have its own; the seed of process 0 counts.
+# May differ between processes; the seed of process 0 is used.
 _OWN = {"callbacks", "device", "random_state", "verbose"}
 
 
 def described_fit(estimator: Any, network: nn.Module) -> dict[str, Any]:
-    """Describe a fit, rows apart, so that descriptions can be compared.
+    """Describe a fit, apart from its samples, so that descriptions can be compared.
 
     Parameters
     ----------
     estimator : BaseSphereEstimator
         With `target_encoder_`.
     network : nn.Module
-        That it trains.
+        Network that it trains.
 
     Returns
     -------
     described : dict
-        Plain values, by the name of a parameter where it is one.
+        Plain values, by the name of a parameter if it is one.
     """
     params = {k: v for k, v in estimator.get_params(deep=False).items() if k not in _OWN}
     return {
@@ -38,7 +38,7 @@ def described_fit(estimator: Any, network: nn.Module) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as one whose `repr` tells it whole, things that have none by their class."""
+    """Return a value with a complete `repr`; objects without one are replaced by their class."""
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return value
     if isinstance(value, np.ndarray | np.generic):

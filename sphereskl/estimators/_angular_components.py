@@ -23,12 +23,12 @@ SPHERICAL_BACKBONES = {
     "vgg": SphereVGG,
 }
 
-# Losses in which Liu et al. 2017 let g be any operator; in the others it is the cosine.
+# Losses in which Liu et al. 2017 allow any operator g; the other losses use the cosine.
 _OF_ANY_OPERATOR = ("ga_softmax", "w_softmax")
 
 
 def describe_backbone(backbone, input_shape, given):
-    """Describe a network in which the layers have the operator asked for.
+    """Describe a network whose layers have the requested operator.
 
     Parameters
     ----------
@@ -37,17 +37,17 @@ def describe_backbone(backbone, input_shape, given):
     input_shape : tuple of int
         Shape of one encoded sample.
     given : dict
-        Values of "operator" and "k", as far as they were given.
+        Values of "operator" and "k", those that were given.
 
     Returns
     -------
     backbone : configuration, nn.Module or callable
-        A copy of a configuration, unless nothing is given.
+        A copy of a configuration, unless nothing was given.
 
     Raises
     ------
     ValueError
-        If something is given that the network cannot be told.
+        If the network has no such option.
     """
     if isinstance(backbone, str):
         backbone = _named_backbone(backbone, input_shape)
@@ -119,17 +119,17 @@ def resolve_regularizer(regularizer, model):
     regularizer : str, Regularizer or None
         See `SphereNetClassifier`.
     model : nn.Module
-        Whose filters it is for.
+        Model whose filters are regularised.
 
     Returns
     -------
     regularizer : Regularizer or None
-        ``None`` if there shall be none.
+        ``None`` for no regulariser.
 
     Raises
     ------
     ValueError
-        If the model has no filters of the kind that it is for.
+        If the model has no filters of the required kind.
     """
     if regularizer is None:
         return None

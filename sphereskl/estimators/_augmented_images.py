@@ -1,4 +1,4 @@
-"""From the `augmentation` parameter to what a network and its training make of it."""
+"""From the `augmentation` parameter to its effect on a network and its training."""
 
 from copy import copy
 from typing import Any
@@ -10,7 +10,7 @@ from ..preprocessing import ImageAugmentation, LabelsAndValues
 
 
 def checked_augmentation(estimator: Any) -> ImageAugmentation:
-    """Return what changes images in training.
+    """Return the image augmentation of training, checked.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def checked_augmentation(estimator: Any) -> ImageAugmentation:
     Raises
     ------
     ValueError
-        If it does not suit samples or targets.
+        If it does not suit the samples or the targets.
     """
     augmentation = estimator.augmentation
     if len(estimator.encoder_.output_shape_) != 3:
@@ -43,7 +43,7 @@ def checked_augmentation(estimator: Any) -> ImageAugmentation:
 
 
 def with_mirror(estimator: Any, backbone: nn.Module) -> nn.Module:
-    """Let a backbone see mirror images in predictions, if that is asked for.
+    """Make a backbone average over mirror images in predictions, if requested.
 
     Parameters
     ----------
@@ -55,14 +55,14 @@ def with_mirror(estimator: Any, backbone: nn.Module) -> nn.Module:
     Returns
     -------
     backbone : nn.Module
-        The same, or what asks it twice.
+        The same, or one that is evaluated on both mirror images.
     """
     sees_mirror = checked_augmentation(estimator).mirror_predictions
     return MirroredBackbone(backbone) if sees_mirror else backbone
 
 
 def builds_same(augmentation: ImageAugmentation | None, other: ImageAugmentation | None) -> bool:
-    """Tell whether two augmentations ask for the same network, whatever they do in training.
+    """Tell whether two augmentations need the same network, whatever they do in training.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def builds_same(augmentation: ImageAugmentation | None, other: ImageAugmentation
     Returns
     -------
     builds_same : bool
-        Whether both or none see mirror images in predictions.
+        Whether both or neither of them use mirror images in predictions.
     """
     first, second = (a is not None and bool(a.mirror_predictions) for a in (augmentation, other))
     return first == second

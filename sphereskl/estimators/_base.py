@@ -1,4 +1,4 @@
-"""What all estimators share: the way from users' data to a trained model, and back.
+"""What all estimators share: from users' data to a trained model, and back.
 
 The only module that imports scikit-learn's private helpers.
 """
@@ -47,7 +47,7 @@ from ._weights import check_weight, counted, scaled, weighed
 
 __all__ = ["EMBEDDING_DIM", "BaseSphereEstimator", "HasMethods", "Interval", "Real", "StrOptions"]
 
-# Cosines that are computed at a time, whatever is made of them, and rows too few to count them.
+# Number of cosines computed at a time, and of rows too few to count them.
 _MOST_COSINES, _FEW = 2**20, 256
 
 EMBEDDING_DIM = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
@@ -66,10 +66,10 @@ class BaseSphereEstimator(
     """Input checks, training and inference of a network onto the sphere.
 
     A subclass says what to build (`_describe`, `_make_placement`, `_assemble`), what its targets
-    are (`_make_target_encoder`), what to minimise (`_make_criterion`) and how to score (`_score`).
+    are (`_make_target_encoder`), its loss (`_make_criterion`) and its score (`_score`).
     """
 
-    # Whether something is fitted on held-out rows when training is over.
+    # Whether something is fitted on held-out samples after training.
     _calibrates: ClassVar[bool] = False
 
     augmentation: ImageAugmentation | None
@@ -79,15 +79,15 @@ class BaseSphereEstimator(
     max_epochs: int
     warm_start: bool
 
-    # What a fit sets.
+    # Attributes that a fit sets.
     encoder_: Any
     target_encoder_: Any
     scale_: float
 
-    # What scikit-learn's `validate_data` shall accept as targets, beyond one column of labels.
+    # What scikit-learn's `validate_data` is to accept as targets, beyond one column of labels.
     _y_options: ClassVar[dict[str, Any]] = {}
 
-    # Parameters that a network is built from: they cannot change while it is kept.
+    # Parameters from which the network is built: they cannot change while it is kept.
     _network_parameters: ClassVar[tuple[str, ...]] = (
         "augmentation",
         "backbone",
@@ -123,7 +123,7 @@ class BaseSphereEstimator(
 
     @abstractmethod
     def _make_target_encoder(self) -> Any:
-        """Return what turns `y` into targets and logits into predictions, not fitted.
+        """Return the unfitted encoder of `y`: targets for training, predictions from logits.
 
         One of `sphereskl.preprocessing`: it has `fit`, `check_same`, `encode`, `decode` and
         `strata`.
@@ -131,48 +131,48 @@ class BaseSphereEstimator(
 
     @abstractmethod
     def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
-        """Return the backbone, the width asked for if any, and the default of networks of ours."""
+        """Return the backbone, its required width or None, and the default width."""
 
     @abstractmethod
     def _make_placement(self) -> Callable[[int, int], Tensor]:
-        """Return what makes prototypes of a width and a seed, or says why a width does not suit."""
+        """Return a function of width and seed that places prototypes, or refuses the width."""
 
     @abstractmethod
     def _assemble(
         self, backbone: torch.nn.Module, prototypes: Tensor, criterion: torch.nn.Module
     ) -> EmbeddingModel:
-        """Put backbone and prototypes together as the parameters, and the loss, want them."""
+        """Build the model from backbone and prototypes, as the parameters and the loss require."""
 
     @abstractmethod
     def _make_criterion(self) -> Criterion | AngularCriterion:
-        """Return what is minimised."""
+        """Return the loss."""
 
     @staticmethod
     @abstractmethod
     def _score(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        """Return the score of validation rows that `history_` records, a scalar."""
+        """Return the score of validation samples that `history_` records, a scalar."""
 
     def _make_weigher(self, target: NDArray[Any], weight: NDArray[Any]) -> Callable[..., Any]:
-        """Return a function of targets: the factors that their rows' weights get."""
+        """Return a function of targets: the factors of their samples' weights."""
         return lambda target: 1.0
 
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:
-        """Fit on rows, `n_distinct` of them no copies, what the network does not learn."""
+        """Fit what the network does not learn, on samples of which `n_distinct` are no copies."""
 
     def _look_back(self, train: TensorData, valid: TensorData | None, *, anew: bool) -> None:
-        """Keep what later questions need of the rows that were learned from or judged by.
+        """Keep what later methods need of the training and validation samples.
 
-        `anew` forgets what was kept of earlier parts of a stream.
+        `anew` discards what was kept of earlier parts of a stream.
         """
 
     def _check_parts(self) -> None:
-        """Refuse parameters that ask for all rows at once, where they come in parts."""
+        """Refuse parameters that need all samples at once, where samples come in parts."""
 
     def _admit(self, X: NDArray[Any], y: Any, weight: NDArray[Any]) -> None:
-        """Make room for targets that no part of a stream has had before."""
+        """Make room for targets that no earlier part of a stream contained."""
 
     def _known_classes(self) -> ArrayLike:
-        """Return all labels that will ever come, if `partial_fit` was not told of them."""
+        """Return all labels that will ever occur, if `partial_fit` was not given them."""
         raise ValueError("classes must be passed on the first call to partial_fit.")
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -195,17 +195,17 @@ class BaseSphereEstimator(
         y : array-like of shape (n_samples,) or (n_samples, n_targets), or pair, default=None
             What to predict: labels of any type, values in one column or several, or, for
             `HypersphericalMultiTask`, classes and values, where a missing one is None, NaN or NA
-            and rows that lack both are left out. May be None if `X` is a Dataset of pairs.
+            and samples that lack both are left out. May be None if `X` is a Dataset of pairs.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss. Where all rows fit into one batch, a row of
-            weight 2 is the same as two copies of it; a row of weight 0 is always left out.
+            Sample weights in the loss. Where all samples fit into one batch, a sample of
+            weight 2 equals two copies of it; a sample of weight 0 is always left out.
         X_val, y_val : array-like, default=None
-            Rows to judge the model by, instead of a part of `X`. Not trained on.
+            Validation set, used instead of a held-out part of `X`. It is not trained on.
 
         Returns
         -------
         self : estimator
-            The fitted estimator. A failing fit leaves it as it was.
+            The fitted estimator. A fit that fails leaves it unchanged.
         """
         return self._learn(X, y, sample_weight, (X_val, y_val), fresh=not self.warm_start)
 
@@ -222,13 +222,13 @@ class BaseSphereEstimator(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            A part of the samples. The first call settles how columns are standardised.
+            A part of the samples. The first call determines how columns are standardised.
         y : array-like of shape (n_samples,) or pair, default=None
-            Their targets, as for `fit`.
+            Their targets, as in `fit`.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come; needed on the first call only.
+            All labels that will ever occur; required in the first call only.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss.
+            Sample weights in the loss.
 
         Returns
         -------
@@ -246,13 +246,13 @@ class BaseSphereEstimator(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets), DataFrame or pair
-            In the form of the `y` that was fitted: labels of the nearest prototypes, or values at
-            the place between the poles.
+            In the form of the `y` that was fitted: labels of the nearest prototypes, or values
+            at the position between the poles.
         """
         logits = self._infer(X, "logits")
         return self.target_encoder_.decode(logits)
@@ -263,7 +263,7 @@ class BaseSphereEstimator(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
@@ -273,24 +273,24 @@ class BaseSphereEstimator(
         return self._infer(X, "embed")
 
     def resultant_length(self, X: Any) -> NDArray[Any]:
-        """Tell how far the members of the network agree on every sample.
+        """Measure how far the members of the ensemble agree on every sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
         length : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Length of the mean of their unit embeddings, in [0, 1]; 1 where all agree, or where
-            the network is but one. Several values have a sphere each, and a length on each.
+            Length of the mean of their unit embeddings, in [0, 1]; 1 where all agree, or if
+            there is only one network. With several targets, one length for the sphere of each.
         """
         length = self._infer(X, "resultant_length")
         return length[:, 0] if length.shape[1] == 1 else length
 
     def _infer(self, X: Any, view: str) -> NDArray[Any]:
-        """Return rows of a view of the model, such as "embed" or "logits", in its dtype."""
+        """Return one output of the model, such as "embed" or "logits", in its dtype."""
         if not hasattr(self, "net_"):
             check_is_fitted(self)
         encoded = encode_samples(self, X)
@@ -309,11 +309,11 @@ class BaseSphereEstimator(
         fresh: bool = False,
         partial: bool = False,
     ) -> Self:
-        """Check and encode what `fit` or `partial_fit` was given, and learn from it.
+        """Check and encode what was passed to `fit` or `partial_fit`, and train on it.
 
-        `fresh` starts from a new network even if there is one; `partial` is for one epoch.
+        `fresh` starts from a new network even if there is one; `partial` trains for one epoch.
         """
-        # Before the block that puts all back: scikit-learn takes its callbacks down after an error.
+        # Before the block that restores the state: scikit-learn ends its callbacks after an error.
         name, n_epochs = ("partial_fit", 1) if partial else ("fit", int(self.max_epochs))
         report = report_fit(self, X, y, sample_weight, name=name, n_epochs=n_epochs)
         with unchanged_on_error(self), neutral_torch(), report as told, joined() as group:
@@ -341,8 +341,8 @@ class BaseSphereEstimator(
                 if partial and not fresh:
                     return self
                 raise ValueError(
-                    "No row has a positive weight under class_weight and sample_weight, or a "
-                    "target; one must."
+                    "No sample has a positive weight under class_weight and sample_weight, or a "
+                    "target; at least one must."
                 )
             strata = self.target_encoder_.strata(target)
             rows = (X, target, weight)

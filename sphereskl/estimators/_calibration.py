@@ -1,11 +1,11 @@
-"""The scale of probabilities, fitted on rows that were not trained on."""
+"""Calibration: the scale of probabilities, fitted on samples that were not trained on."""
 
 from typing import Any
 
 from ..nn import averaging_gain, fit_scale
 from ..training import TensorData, infer, one_thread
 
-# One number is fitted: so many logits say all about it, of so many rows at the least and the most.
+# A single number is fitted: this many logits suffice, of at least and at most so many rows.
 _MOST_LOGITS, _LEAST_ROWS, _MOST_ROWS = 2**21, 250, 2**15
 
 
@@ -19,14 +19,14 @@ def calibrated_scale(
     estimator : BaseSphereEstimator
         Trained.
     data : TensorData
-        Rows with the row numbers of their prototypes. If they name folds, each is judged by the
-        member that was not trained on it.
+        Samples with the indices of their prototypes. If they have folds, each is predicted by
+        the member that was not trained on it.
     expected : float
-        Scale to expect before seeing the rows.
+        Prior value of the scale.
     n_distinct : int
-        Number of rows that are not copies of one another.
+        Number of samples that are not copies of one another.
     first : int, default=0
-        Column of the logits at which classes begin.
+        First column of the logits that belongs to a class.
 
     Returns
     -------
@@ -48,6 +48,6 @@ def calibrated_scale(
         scale = fit_scale(judged, data.target.cpu(), weight, **options)
         if mean is None:
             return scale
-        # One member is less sure of rows that it has not seen than the mean of all, which
-        # predicts.
+        # One member is less confident on unseen samples than the mean of all members, which is
+        # what predicts.
         return scale * averaging_gain(judged, mean, estimator.n_members_, weight)

@@ -21,7 +21,7 @@ from ._weights import check_weight
 
 
 class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, BaseSphereEstimator):
-    """Classes, probabilities and class weights of a classifier that reads classes off angles."""
+    """Classes, probabilities and class weights of a classifier based on angles."""
 
     class_weight: dict[Any, float] | str | None
 
@@ -45,32 +45,32 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            Labels of the nearest prototypes, the first if several are.
+            Labels of the nearest prototypes; ties go to the first.
         """
-        # Chosen chunk by chunk: the logits of all rows may be larger than the rows.
+        # Computed in chunks: the logits of all rows may need more memory than the rows.
         numbers = self._infer(X, "nearest")
         return self.classes_[numbers]
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the logits of the classes, without margin and `scale_`.
+        """Return the logits of the classes, without margin and without `scale_`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
         logits : ndarray of shape (n_samples, n_classes) or (n_samples,), float64
-            Cosines with the prototypes, in [-1, 1]; with one that `add_classes` brought in, times
-            its length. Where the loss lets the norm of the
-            embedding count ("logits"; "softmax" and those with a scale of "norm" of
-            `SphereNetClassifier`), it multiplies them. For two classes half the difference of
+            Cosines with the prototypes, in [-1, 1]; for classes from `add_classes`, times the
+            length of the prototype. If the loss uses the norm of the embedding ("logits";
+            "softmax" and those with a scale of "norm" of `SphereNetClassifier`), cosines are
+            multiplied by it. For two classes, half the difference of
             the two, which for antipodal prototypes is the cosine with the second: positive means
             ``classes_[1]``.
         """
@@ -83,11 +83,11 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
         y : array-like of shape (n_samples,), default=None
             True labels; may be None if `X` is a Dataset of pairs.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Sample weights.
 
         Returns
         -------
@@ -97,7 +97,7 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
         X, y = with_targets(X, y)
         y = plain_labels(y)
         weight = None if sample_weight is None else check_weight(sample_weight, y)
-        with np.errstate(invalid="ignore"):  # scikit-learn casts labels to whole numbers
+        with np.errstate(invalid="ignore"):  # scikit-learn casts labels to integers
             return super().score(X, y, weight)
 
     def _class_logits(self, X: Any) -> NDArray[np.float64]:
@@ -111,7 +111,7 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
             if "y should be a 1d array" not in str(error):
                 raise
             raise ValueError(
-                f"{error} A row has one label here; for several, pass a classifier of each to "
+                f"{error} Every sample has one label here; for several, use one classifier each by "
                 "sklearn.multioutput.MultiOutputClassifier."
             ) from error
 
@@ -133,7 +133,7 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
 
     def _weight_of_classes(self, target: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
         if self.class_weight == "balanced":
-            # By weight, not by count, so that a row of weight 2 counts as two.
+            # Weights are summed, not counted, so that a sample of weight 2 counts as two.
             total = np.bincount(target, weights=weight, minlength=self.n_classes_)
             return total.sum() / (self.n_classes_ * np.where(total > 0, total, 1.0))
         by_label: Any = self.class_weight or {}
@@ -146,7 +146,7 @@ class BaseSphereClassifier(NoveltyMixin, ProbabilityMixin, ClassifierMixin, Base
                 )
         labels = self.classes_.tolist()
         unknown = [label for label in given if label not in labels]
-        # Weights of classes that a fold lacks are no mistake, unless some class has none.
+        # Weights of classes missing from a fold are allowed, unless a class has no weight.
         if unknown and not all(label in given for label in labels):
             raise ValueError(
                 f"class_weight names {unknown}, which are not among the classes {labels}; use the "

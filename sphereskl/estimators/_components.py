@@ -1,4 +1,4 @@
-"""From what users pass to the parts of a network: samples, backbones, prototypes."""
+"""From what users pass to the parts of a model: samples, backbones, prototypes."""
 
 import textwrap
 from collections.abc import Mapping
@@ -31,17 +31,17 @@ PLACEMENTS = (
 
 
 def is_own_network(backbone):
-    """Tell whether the user brought a network, not the description of one."""
+    """Tell whether the user passed a network, not the description of one."""
     return not isinstance(backbone, str) and not hasattr(backbone, "build")
 
 
 def takes_gaps(estimator):
-    """Tell whether missing values are understood: in tables, by networks of ours."""
+    """Tell whether missing values are accepted: in tables, by networks of this package."""
     return estimator.input_shape is None and not is_own_network(estimator.backbone)
 
 
 def check_meaning(shape):
-    """Refuse an array of more than two dimensions whose shape does not tell what they are.
+    """Refuse an array of more than two dimensions whose axes are ambiguous.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def check_meaning(shape):
     Raises
     ------
     ValueError
-        Unless four axes leave no doubt about which one holds channels.
+        Unless there are four axes and it is clear which one holds the channels.
     """
     if not infer_sample_shape(shape):
         raise ValueError(
@@ -67,8 +67,8 @@ def make_encoder(estimator, X):
     Parameters
     ----------
     estimator : estimator
-        Whose parameters count. A network that the user brought sees the numbers that the user
-        gives; samples for others are standardised.
+        Estimator with its parameters. Your own network receives the numbers that you pass;
+        samples for other networks are standardised.
     X : ndarray of shape (n_samples, ...)
         Validated samples.
 
@@ -115,8 +115,8 @@ def default_dim(n_classes, least=64):
     -------
     dim : int
         One for every class, so that all prototypes can be equally far apart, but at most 256
-        unless `least` is more: prototypes and last layers would grow with the square of the
-        number of classes, and 512 of them are still 90 degrees apart there.
+        unless `least` is larger: prototypes and last layers would grow with the square of the
+        number of classes, and 256 dimensions still leave 512 classes 90 degrees apart.
     """
     return max(least, min(n_classes, 256))
 
@@ -131,7 +131,7 @@ def build_backbone(backbone, input_shape, embedding_dim, columns=None):
     input_shape : tuple of int
         Shape of one encoded sample.
     embedding_dim : int or None
-        Width asked for; ``None`` leaves it to a network that the user brought.
+        Required width; ``None`` leaves it to a network that the user passed.
     columns : Columns, default=None
         What the columns of an encoded table are; ``None`` for images.
 
@@ -174,7 +174,7 @@ def build_backbone(backbone, input_shape, embedding_dim, columns=None):
 
 
 def sized_backbone(backbone, encoder, X, embedding_dim, default):
-    """Build a network and find out how wide its output is.
+    """Build a network and determine its output width.
 
     Parameters
     ----------
@@ -183,9 +183,9 @@ def sized_backbone(backbone, encoder, X, embedding_dim, default):
     encoder : TableEncoder or ImageEncoder
         What encodes its samples, fitted.
     X : Tensor of shape (n_samples, ...)
-        Encoded rows: a network of the user's is asked about nothing else.
+        Encoded rows: a network that the user passed is only evaluated on these.
     embedding_dim : int or None
-        Width that the output must have; ``None`` leaves it to a network that the user brought.
+        Required output width; ``None`` leaves it to a network that the user passed.
     default : int
         Width of other networks if `embedding_dim` is ``None``.
 
@@ -201,7 +201,7 @@ def sized_backbone(backbone, encoder, X, embedding_dim, default):
     Raises
     ------
     ValueError
-        If a network that the user brought has another width.
+        If a network that the user passed has another width.
     """
     own = is_own_network(backbone)
     wanted = default if embedding_dim is None and not own else embedding_dim
@@ -217,7 +217,7 @@ def sized_backbone(backbone, encoder, X, embedding_dim, default):
 
 
 def _of_python(value):
-    """Return numbers of NumPy as Python's: the widths of layers would overflow small integers."""
+    """Convert NumPy numbers to Python's: the widths of layers would overflow small integers."""
     if isinstance(value, dict):
         return {name: _of_python(part) for name, part in value.items()}
     if isinstance(value, tuple | list):
@@ -226,7 +226,7 @@ def _of_python(value):
 
 
 def _output_shape(backbone, sample, *, most_axes):
-    """Shape of what a network returns for two samples, found by asking it.
+    """Shape of a network's output for two samples, found by evaluating it.
 
     Raises
     ------
@@ -253,31 +253,31 @@ def _output_shape(backbone, sample, *, most_axes):
 
 
 def resolve_prototypes(prototypes, classes, embedding_dim, seed, *, n_reserved=0):
-    """Directions of the classes, and of classes to come.
+    """Directions of the classes, and of reserved classes.
 
     Parameters
     ----------
     prototypes : str, mapping or array-like
         See `HypersphericalPrototypeClassifier`.
     classes : ndarray of shape (n_classes,)
-        Labels in order.
+        Class labels, sorted.
     embedding_dim : int
         Width of the embedding.
     seed : int
-        Of the placement.
+        Seed of the placement.
     n_reserved : int, default=0
-        Number of classes to come.
+        Number of reserved classes.
 
     Returns
     -------
     prototypes : Tensor of shape (n_classes + n_reserved, embedding_dim), float64
-        Unit rows, no two alike.
+        Unit rows, all different.
     """
     if not isinstance(prototypes, str):
         if n_reserved:
             raise ValueError(
                 f"n_reserved is {n_reserved}, but prototypes are given, which leaves open where "
-                "others shall stand; name a method such as prototypes='auto', or add_classes later."
+                "reserved ones go; name a method such as prototypes='auto', or add_classes later."
             )
         return torch.from_numpy(_unit_rows(as_vectors(prototypes, classes)))
     method = "auto" if prototypes == "learned" else prototypes
@@ -286,7 +286,7 @@ def resolve_prototypes(prototypes, classes, embedding_dim, seed, *, n_reserved=0
 
 @lru_cache(maxsize=16)
 def _placed(n_prototypes, embedding_dim, method, seed):
-    """Place prototypes, once for all folds of a search; the model copies what it gets."""
+    """Place prototypes, once for all folds of a search; models get copies."""
     with one_thread():
         return place_prototypes(
             n_prototypes, embedding_dim, method=method, effort="fast", random_state=seed
@@ -294,7 +294,7 @@ def _placed(n_prototypes, embedding_dim, method, seed):
 
 
 def as_vectors(prototypes, classes):
-    """Rows of the user's prototypes in the order of `classes`, checked for shape."""
+    """Rows of the user's prototypes in the order of `classes`, with shapes checked."""
     if hasattr(prototypes, "loc"):  # pandas
         prototypes = _by_label(prototypes, classes)
     if isinstance(prototypes, Mapping):
@@ -325,7 +325,7 @@ def as_vectors(prototypes, classes):
 
 
 def _vector(values):
-    """Return numbers of any library as an array; a copy is placed, so no graph is cut."""
+    """Return numbers of any library as an array; a copy, so that no autograd graph is cut."""
     return as_array("prototypes", values.detach()) if isinstance(values, torch.Tensor) else values
 
 
@@ -333,7 +333,7 @@ def _by_label(table, classes):
     """Return the rows of a pandas frame, or the vectors of a series, by their index."""
     labels = table.index.tolist()
     numbered = labels == list(range(len(labels)))
-    # An index that nobody set says nothing of labels: rows follow the sorted ones.
+    # A default index carries no labels: rows follow the sorted labels.
     if numbered and not set(classes.tolist()) <= set(labels):
         return table.to_numpy()
     if len(set(labels)) < len(labels):
@@ -360,7 +360,7 @@ def _unit_rows(rows):
 
 
 def is_same(value, other):
-    """Tell whether two values of a parameter say the same; arrays by what they hold."""
+    """Tell whether two values of a parameter are equal; arrays are compared by content."""
     if value is other:
         return True
     if isinstance(value, Mapping) and isinstance(other, Mapping):

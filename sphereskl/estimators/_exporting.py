@@ -1,4 +1,4 @@
-"""From a module of torch to a graph of ONNX, in silence."""
+"""From a torch module to an ONNX graph, without output."""
 
 import logging
 import textwrap
@@ -13,20 +13,20 @@ from torch import Tensor, nn
 
 from ._onnx_graph import OPSET
 
-# Messages of one file of ONNX cannot be longer, in bytes, and need some room besides the weights.
+# One ONNX file cannot be longer, in bytes, and needs some room besides the weights.
 _LARGEST = 2**31 - 2**20
 
 _LOGGERS = ("torch", "torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 def check_packages() -> None:
-    """Refuse to go on without what writes ONNX."""
+    """Raise an error if the packages that write ONNX are missing."""
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "to_onnx writes with onnx and onnxscript, of which one is not installed; run "
+            "to_onnx needs onnx and onnxscript, of which one is not installed; run "
             'pip install "sphereskl[onnx]".'
         ) from error
 
@@ -49,7 +49,7 @@ def exported(module: nn.Module, sample: Tensor) -> Any:
     Raises
     ------
     ValueError
-        If torch cannot follow the module, or its weights exceed what a file of ONNX holds.
+        If torch cannot export the module, or its weights exceed the limit of an ONNX file.
     """
     size = sum(t.nbytes for t in (*module.parameters(), *module.buffers()))
     if size > _LARGEST:
@@ -64,7 +64,7 @@ def exported(module: nn.Module, sample: Tensor) -> Any:
                 program, dynamo=True, verbose=False, opset_version=OPSET
             )
             return converted.model_proto
-    except Exception as error:  # Of many kinds, of torch and of networks that are not ours.
+    except Exception as error:  # Of many types, from torch and from networks of users.
         raise ValueError(
             "backbone cannot be exported to ONNX, since torch.export does not get through its "
             f"forward ({_sentence(error)}); write it without branches on values, NumPy and "
@@ -77,7 +77,7 @@ def _program(module: nn.Module, sample: Tensor) -> Any:
     try:
         return torch.export.export(module, (sample,), dynamic_shapes=shapes, strict=False)
     except Exception as error:
-        # Slower, and understands more Python, such as len(x), and less of it, such as try.
+        # Slower; it understands more Python in some ways (len(x)) and less in others (try).
         with suppress(Exception):
             return torch.export.export(module, (sample,), dynamic_shapes=shapes, strict=True)
         raise error
@@ -85,13 +85,13 @@ def _program(module: nn.Module, sample: Tensor) -> Any:
 
 @contextmanager
 def _in_silence() -> Iterator[None]:
-    """Keep what exporters warn of, log and print from users: it is about the inside of torch."""
+    """Suppress warnings, logs and output of exporters, which concern the internals of torch."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
             logger.setLevel(logging.CRITICAL + 1)
-        # Of what it cannot follow, torch prints the graph so far.
+        # For code that it cannot export, torch prints the graph so far.
         with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             yield
@@ -101,7 +101,7 @@ def _in_silence() -> Iterator[None]:
 
 
 def _sentence(error: BaseException) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of an error message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}".rstrip(".")
     return textwrap.shorten(said, 200, placeholder=" ...")

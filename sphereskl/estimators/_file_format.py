@@ -1,4 +1,4 @@
-"""The bytes of a file: safetensors, a checksum over every bit, and a place taken at once."""
+"""The bytes of a file: safetensors, a checksum of everything, and atomic writing."""
 
 import os
 import stat
@@ -19,28 +19,28 @@ _OTHER_KINDS = {
 
 
 def write_file(path, header, tensors):
-    """Write a header and tensors to a file, which stands whole or not at all.
+    """Write a header and tensors to a file atomically: complete or not at all.
 
     Parameters
     ----------
     path : str or Path
-        Where; a file that stands there is replaced once the new one is complete.
+        Where to write; an existing file is replaced once the new one is complete.
     header : dict
-        Of what JSON can hold.
+        Anything that JSON can hold.
     tensors : dict of str to Tensor
-        Under their names.
+        Tensors by name.
 
     Raises
     ------
     OSError
-        If the disk is full, the folder cannot be written to, and the like; a former file stands.
+        If the disk is full, the folder is not writable, etc.; an existing file is kept.
     """
     content = _FILES.pack({"format": FORMAT, **header}, tensors)
     replace_file(os.path.realpath(path), content)
 
 
 def read_file(path):
-    """Read what `write_file` wrote, every bit of it or nothing.
+    """Read what `write_file` wrote, all of it or nothing.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def read_file(path):
     FileNotFoundError
         If there is none.
     ValueError
-        If it is another file, of another version, or damaged.
+        If the file is of another kind or version, or damaged.
     """
     content = _read_whole(path)
     if not _FILES.is_whole(content):
@@ -71,13 +71,13 @@ def read_file(path):
         raise ValueError(_other_version(path, header.get("format")))
     try:
         return header, safetensors.torch.load(content)
-    except Exception as error:  # The library's errors are no ValueErrors, and of several kinds.
+    except Exception as error:  # The library's errors are not ValueErrors, and of several types.
         raise _damaged(path, "its tensors cannot be read") from error
 
 
 def _read_whole(path):
-    """Return all bytes of a file, which begins as ours do and is as long as it says."""
-    # Before it is opened: a pipe would wait for somebody to write to it.
+    """Return all bytes of a file, after checking its first bytes and its length."""
+    # Before opening it: a pipe would wait for a writer.
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise ValueError(f"{str(path)!r} is a folder or a device; name a file that save wrote.")
     with open(path, "rb") as file:
@@ -93,7 +93,7 @@ def _read_whole(path):
 
 
 def _explain(path, size, start, header):
-    """Say what a file is that does not begin as ours do."""
+    """Say what a file is that does not begin like ours."""
     if header is not None and "format" in header:
         return _other_version(path, header["format"])
     if not size:

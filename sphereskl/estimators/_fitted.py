@@ -1,4 +1,4 @@
-"""What can be read off a fitted estimator without a sample."""
+"""Attributes of a fitted estimator that need no samples."""
 
 from operator import attrgetter
 from typing import Any
@@ -9,22 +9,22 @@ from ..training import EmbeddingNet
 
 
 class Fitted:
-    """Views of the net that a fit leaves."""
+    """Read access to the fitted net."""
 
     net_: EmbeddingNet
 
-    # Read in C, without a call of ours: every prediction asks for some of them.
+    # Implemented in C, without a Python call: every prediction reads some of them.
     module_ = property(attrgetter("net_.module_"), doc="The trained model.")
-    device_ = property(attrgetter("net_.module_.device"), doc="Where the model is.")
+    device_ = property(attrgetter("net_.module_.device"), doc="Device of the model.")
     embedding_dim_ = property(
         attrgetter("net_.module_.embedding_dim"), doc="Width of the embedding."
     )
     _n_features_out = embedding_dim_
-    history_ = property(attrgetter("net_.history"), doc="What training recorded for every epoch.")
+    history_ = property(attrgetter("net_.history"), doc="Training history, a dict for every epoch.")
 
     @property
     def prototypes_(self) -> NDArray[Any]:
-        """Directions, unit but for added classes; shape (n_prototypes, embedding_dim)."""
+        """Directions, unit except for added classes; shape (n_prototypes, embedding_dim)."""
         return self.module_.prototypes.detach().cpu().numpy()
 
     @property
@@ -39,5 +39,5 @@ class Fitted:
 
     @property
     def validation_scores_(self) -> list[float]:
-        """Score on the validation rows for every epoch that was validated."""
+        """Validation score of every epoch that was validated."""
         return [epoch["valid_score"] for epoch in self.history_ if "valid_score" in epoch]

@@ -1,4 +1,4 @@
-"""Intervals of values, as wide as rows ask for that the network was not trained on."""
+"""Prediction intervals of values, calibrated on samples that were not trained on."""
 
 import math
 from numbers import Real
@@ -13,9 +13,9 @@ from torch import Tensor
 from ..training import LazyRows, TensorData, infer, one_thread
 from ._samples import encode_samples
 
-# Quantiles of what rows ask for that are kept, at the most.
+# Maximum number of quantiles of held-out errors that are kept.
 _MOST_KEPT = 1000
-# Penalty on standardised coefficients, in rows.
+# Ridge penalty on standardised coefficients, in samples.
 _RIDGE = 1.0
 
 
@@ -28,7 +28,7 @@ class IntervalMixin:
     device_: torch.device
     target_encoder_: Any
 
-    # What held-out rows said of errors; None if there were none.
+    # Errors of held-out samples; None if there were none.
     _errors: dict[str, Any] | None
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[np.float64]:
@@ -37,30 +37,30 @@ class IntervalMixin:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
         coverage : float, default=0.9
-            Share of new values, in (0, 1), that shall lie within their intervals.
+            Share of new values, in (0, 1), that should lie within their intervals.
 
         Returns
         -------
         interval : ndarray of shape (n_samples, 2) or (n_samples, n_targets, 2)
-            Lower and upper limit, about the value that `predict` returns. Given `bounds` are
-            limits of theirs as well; values may lie beyond those of "minmax", and so may limits.
+            Lower and upper limit, around the value that `predict` returns. Given `bounds` also
+            limit the intervals; values may exceed the bounds of "minmax", and so may intervals.
 
         Raises
         ------
         ValueError
-            If no rows were held out, or too few for the coverage.
+            If no samples were held out, or too few for the coverage.
 
         Notes
         -----
-        Normalised conformal prediction [1]_: an interval is ``c +- q s``, in cosines with the upper
-        pole. Errors of rows that the network, or the member that judges, was not trained on are
-        explained by a linear model of the logarithm of their size, ``s``: it knows the place on
-        the arc, how far members disagree, and nothing else. The factor q is the quantile of the
-        errors divided by s, each by the s of a model that did not know the row, and so the
-        intervals hold new rows of the same distribution with the probability asked for: on
-        average over rows, not for each of them.
+        Normalised conformal prediction [1]_: an interval is ``c +- q s``, where c is the cosine
+        with the upper pole. ``s`` is the expected size of the error: a linear model of its
+        logarithm, fitted on samples that the network (or the member that predicts them) was not
+        trained on, from the position on the arc and the disagreement of the members only. The
+        factor q is the quantile of the errors divided by s, each by the s of a model fitted
+        without that sample, so that intervals contain new values of the same distribution with
+        probability `coverage`: on average over samples, not for each of them.
 
         References
         ----------
@@ -73,7 +73,7 @@ class IntervalMixin:
             raise ValueError(f"coverage must be a number between 0 and 1, got {coverage!r}.")
         if self._errors is None:
             raise ValueError(
-                "predict_interval needs rows that the network was not trained on, at least ten; "
+                "predict_interval needs at least ten samples that the network was not trained on; "
                 "fit with early_stopping=True, X_val, or a backbone of members such as MLP()."
             )
         factor = _factor(self._errors, float(coverage))
@@ -84,7 +84,7 @@ class IntervalMixin:
         return interval if self.target_encoder_.is_2d_ else interval[:, 0]
 
     def _value_at(self, cosines: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return values at places on the line of cosines, within bounds that were given."""
+        """Return values at cosines on the line between the poles, clipped to given bounds."""
         low, high = self.bounds_.T
         with np.errstate(over="ignore"):
             y = low * ((1 - cosines) / 2) + high * ((1 + cosines) / 2)
@@ -101,7 +101,7 @@ class IntervalMixin:
 def _look(
     estimator: Any, X: Tensor | LazyRows, member: Tensor | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Return the cosines of rows, by the member that is named, and how far members disagree."""
+    """Return the cosines of samples, of one member if named, and how far members disagree."""
     model = estimator.module_
 
     def view(X: Tensor, *member: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ def _look(
 
 
 def _learn_errors(estimator: Any, data: TensorData) -> dict[str, Any]:
-    """Learn what the size of errors depends on, and how large they are beyond that."""
+    """Fit a model of the size of errors, and the quantiles of what it does not explain."""
     cosines, spread = _look(estimator, *data.inputs)
     error = np.abs(data.target.double().cpu().numpy() - cosines)
     weight = np.ones(len(error)) if data.weight is None else data.weight.double().cpu().numpy()
@@ -131,10 +131,10 @@ def _learn_errors(estimator: Any, data: TensorData) -> dict[str, Any]:
 
 
 def _terms(cosines: NDArray[Any], spread: NDArray[Any] | None) -> NDArray[np.float64]:
-    """Return what sizes of errors may depend on, (n_samples, n_targets, n_terms).
+    """Return the features of the model of errors, (n_samples, n_targets, n_terms).
 
-    The place c on the arc, c^2, the radius of the circle of latitude there, and the logarithm of
-    the members' standard deviation.
+    The position c on the arc, c^2, the radius of the circle of latitude there, and the logarithm
+    of the members' standard deviation.
     """
     terms = [cosines, cosines**2, np.sqrt(np.clip(1 - cosines**2, 0, None))]
     if spread is not None:
@@ -147,18 +147,17 @@ def _of_target(
 ) -> dict[str, NDArray[np.float64]]:
     """Fit the logarithm of one target's errors by ridge regression."""
     positive = error[error > 0]
-    # Errors of zero have no logarithm; the floor is among the least that there are.
+    # Errors of zero have no logarithm; the floor is among the smallest errors.
     floor = np.quantile(positive, 0.05) if len(positive) else 1.0
     y = np.log(error + floor)
     centre, mean = share @ terms, share @ y
     width = np.sqrt(share @ (terms - centre) ** 2)
-    width[width < 1e-9] = np.inf  # What does not vary explains nothing.
+    width[width < 1e-9] = np.inf  # Constant features explain nothing.
     rows = (terms - centre) / width
     inverse = np.linalg.inv((rows.T * share) @ rows + _RIDGE / len(y) * np.eye(rows.shape[1]))
     coefficients = inverse @ (rows.T @ (share * (y - mean)))
     fitted = rows @ coefficients
-    # As if each row had been left out: for least squares, its residual divided by one minus its
-    # own pull on the fit.
+    # Leave-one-out errors: in least squares, the residual divided by one minus the leverage.
     pull = share * (1 + np.einsum("ij,jk,ik->i", rows, inverse, rows))
     left_out = y - (y - mean - fitted) / (1 - np.minimum(pull, 0.99))
     limits = np.array([fitted.min() - math.log(2), fitted.max() + math.log(2)])
@@ -181,19 +180,19 @@ def _log_size(terms: NDArray[Any], errors: dict[str, Any]) -> NDArray[np.float64
     rows = (terms - errors["centre"]) / errors["width"]
     coefficients = errors["coefficients"]
     fitted = (rows * coefficients[:, :-1]).sum(axis=2)
-    # Not far beyond what was seen, where a line in a logarithm would soon be absurd.
+    # Clipped close to the range in the data: the exponential of a line soon grows too large.
     return fitted.clip(*errors["limits"].T) + coefficients[:, -1]
 
 
 def _factor(errors: dict[str, Any], coverage: float) -> NDArray[np.float64]:
-    """Return the quantile of errors, divided by their size, that covers as much, by target."""
+    """Return the quantile of the scaled errors for a coverage, by target."""
     n = errors["n_rows"]
-    # Of n + 1 rows, the new one among them, in any order.
+    # Of n + 1 exchangeable samples, including the new one.
     wanted = math.ceil((n + 1) * coverage - 1e-9) / n
     if wanted > 1:
         raise ValueError(
-            f"coverage is {coverage:g}, but {n} held-out rows vouch for at most {n / (n + 1):.4g}; "
-            "ask for less, or fit on more rows."
+            f"coverage is {coverage:g}, but {n} held-out samples support at most "
+            f"{n / (n + 1):.4g}; ask for less, or fit on more samples."
         )
     place = (errors["share"] < wanted - 1e-9).sum(axis=1)
     return np.take_along_axis(errors["ratio"], place[:, None], axis=1)[:, 0]

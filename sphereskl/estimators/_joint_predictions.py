@@ -12,19 +12,19 @@ from ._stored_samples import with_targets
 
 
 class JointPredictionMixin:
-    """What `HypersphericalMultiTask` predicts, together and one by one."""
+    """What `HypersphericalMultiTask` predicts: class, value, or both."""
 
     target_encoder_: LabelsAndValues
-    # Of the estimator: rows of a view of its model, such as "logits".
+    # Defined by the estimator: one output of the model, such as "logits".
     _infer: Callable[[Any, str], NDArray[Any]]
 
     def predict_class(self, X: Any) -> NDArray[Any]:
-        """Label of the nearest prototype.
+        """Predict the class: the label of the nearest prototype.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
@@ -34,12 +34,12 @@ class JointPredictionMixin:
         return self._split(X)[0]
 
     def predict_value(self, X: Any) -> NDArray[np.float64]:
-        """Value at the place of every sample between the poles.
+        """Predict the value from the position between the poles.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
@@ -54,7 +54,7 @@ class JointPredictionMixin:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
@@ -65,22 +65,22 @@ class JointPredictionMixin:
         return self.target_encoder_.decode(logits, index=getattr(X, "index", None))
 
     def score(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
-        """Mean of accuracy and R2, or the one of them that `y` allows.
+        """Return the mean of accuracy and R2, or one of them if `y` lacks the other.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
         y : DataFrame, array-like of shape (n_samples, 2) or pair of array-like, default=None
-            True classes and values, missing ones not counted; may be None if `X` is a Dataset of
-            pairs.
+            True classes and values; missing ones are ignored. May be None if `X` is a Dataset
+            of pairs.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Sample weights.
 
         Returns
         -------
         score : float
-            At most 1, and free of `task_weight`, so that a search can choose it.
+            At most 1; independent of `task_weight`, so that a search can tune it.
         """
         X, y = with_targets(X, y)
         return joint_score(*self._split(X), y, sample_weight)

@@ -1,4 +1,4 @@
-"""One course of learning: a network built or kept, rows that judge it, training, calibration."""
+"""One fit: network built or kept, validation samples chosen, training, calibration."""
 
 import textwrap
 from collections.abc import Iterator
@@ -40,17 +40,17 @@ from ._reading import READINGS
 from ._sklearn_callbacks import FitReport
 from ._stored_samples import keys_of, lazy_rows, stays_stored
 
-# Fewer distinct held-out rows than this say too little to judge a model by.
+# With fewer distinct held-out samples than this, validation is too unreliable.
 _MIN_HELD_OUT = 10
 
-# More rows than these tell nothing new about a loss or a quantile; and so many numbers of what a
-# network says of them are held at a time.
+# More samples than these add nothing to the estimate of a loss or a quantile; and the number of
+# outputs of the network that are held at a time.
 _MOST_JUDGES, _MOST_OUTPUTS = 2**17, 2**24
 
-# With up to so many rows, an epoch of batches of 128 has too few steps.
+# Up to this many samples, an epoch of batches of 128 has too few steps.
 _SMALL = 3000
 
-# Samples, targets and weights of rows.
+# Samples, targets and sample weights.
 Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
@@ -65,33 +65,33 @@ def learn(
     partial: bool,
     report: FitReport | None = None,
 ) -> None:
-    """Train an estimator on validated rows, and calibrate it.
+    """Train an estimator on validated samples, and calibrate it.
 
     Parameters
     ----------
     estimator : BaseSphereEstimator
-        With `target_encoder_`; gets `net_`, `encoder_`, and what it calibrates.
+        With `target_encoder_`; gets `net_`, `encoder_`, and its calibration.
     rows : tuple (X, target, weight)
-        Rows to learn from, of positive weight.
+        Training samples, of positive weight.
     strata : ndarray of shape (n_samples,)
-        Of which held-out rows hold an even share.
+        Strata, of which held-out samples contain equal shares.
     judged : tuple (X_val, target_val, weight_val) or None
-        Rows to judge the model by; ``None`` holds some out.
+        Validation set; ``None`` holds some samples out.
     group : ProcessGroup or None
-        The processes that learn together.
+        The processes that train together.
     fresh : bool
         Whether to build a new network.
     partial : bool
-        Whether to train for one epoch, on all rows.
+        Whether to train for one epoch, on all samples.
     report : FitReport, default=None
-        Tells scikit-learn's callbacks of epochs.
+        Reports epochs to scikit-learn's callbacks.
     """
     net, train, valid, judging = _prepare(
         estimator, rows, strata, judged, group, fresh=fresh, partial=partial
     )
     stops = estimator.early_stopping
     if stops == "auto":
-        # By default where it costs no row.
+        # By default if it costs no sample.
         stops = judged is not None or train.fold is not None
 
     def finish(estimator: Any, net: EmbeddingNet) -> None:
@@ -108,7 +108,7 @@ def learn(
             train,
             valid if judged is not None or (stops and not partial) else None,
             max_epochs=1 if partial else int(estimator.max_epochs),
-            # The end of a stream of partial fits is not known: no schedule can lead there.
+            # The end of a stream of partial fits is unknown: no schedule can be planned.
             schedule="constant" if partial else estimator.lr_schedule,
             keeps_momentum=partial,
             callbacks=estimator.callbacks or (),
@@ -132,10 +132,10 @@ def _prepare(
     fresh: bool,
     partial: bool,
 ) -> tuple[EmbeddingNet, TensorData, TensorData | None, NDArray[np.uint64]]:
-    """Return the net, rows to train on and to judge by, and keys of those that judge.
+    """Return the net, the training and the validation samples, and keys of the latter.
 
-    On one thread like the training: a process that was forked from one in which torch used
-    more could wait for threads that it does not have.
+    On one thread, like training: a process forked from one in which torch used several threads
+    could wait for threads that it does not have.
     """
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
     if group is not None:
@@ -170,7 +170,7 @@ def _prepare(
         valid = _as_data(net, lazy_rows(estimator, judged[0]), *judged[1:])
         valid = _resident(valid, stays_stored(judged[0], net.device))
     elif held_out.any():
-        # Chosen before they are encoded, which takes no memory for a second copy.
+        # Chosen before encoding, which then needs no memory for a second copy.
         judging = keys[held_out]
         del keys
         valid, train = _select(train, held_out), _select(train, ~held_out)
@@ -184,15 +184,15 @@ def _prepare(
 
 @contextmanager
 def _one_row_explained() -> Iterator[None]:
-    """Say what to do about batches of one row where torch only says that it cannot use them."""
+    """Explain batches of one sample, where torch only says that it cannot use them."""
     try:
         yield
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
         raise ValueError(
-            "A batch of one row leaves BatchNorm1d and its like nothing to normalise over; give "
-            "more rows, a batch_size of at least 2, or another layer such as norm='layer'."
+            "A batch of one sample leaves BatchNorm1d and others nothing to normalise over; "
+            "use more samples, batch_size of at least 2, or another layer such as norm='layer'."
         ) from error
 
 
@@ -205,11 +205,11 @@ def _split(
     fresh: bool,
     partial: bool,
 ) -> tuple[NDArray[np.int64] | None, NDArray[np.bool_]]:
-    """Return which member every row judges, None if it judges none, and which rows are held out.
+    """Return which member every sample validates (None for none), and which are held out.
 
-    At most `most` rows judge. With members no row is lost: each is judged by the rows that it was
-    not trained on. Who is judged by which rows is settled once: a network that is kept has learned
-    from the others.
+    At most `most` samples validate. With members no sample is lost: each member is validated on
+    the samples that it was not trained on. The assignment is made once: a network that is kept
+    was trained on the others.
     """
     if fresh:
         estimator._key_ranges = None
@@ -217,15 +217,15 @@ def _split(
     if not fraction or not (estimator._calibrates or estimator.early_stopping):
         return None, nobody
     has_members = estimator.n_members_ > 1
-    # Without members rows that are held out are lost, which only what needs them is worth, and
-    # which parts of a stream cannot spare.
+    # Without members, held-out samples are lost for training: only worth it if something needs
+    # them, and not affordable in parts of a stream.
     if not has_members and (
         partial or (not estimator._calibrates and estimator.early_stopping == "auto")
     ):
         return None, nobody
     ranges = estimator._key_ranges
     if ranges is None:
-        # Of very many rows a smaller share says as much, and the others are learned from.
+        # Of very many samples a smaller share suffices, and the others are trained on.
         fraction = min(fraction, most / len(keys))
         amount = estimator.n_members_ if has_members else fraction
         ranges = (assign_folds if has_members else hold_out)(keys, strata, amount)
@@ -251,14 +251,14 @@ def _fresh_net(estimator: Any, X: LazyRows, seed: int) -> tuple[EmbeddingNet, in
         model = estimator._assemble(backbone, place(width, seed), criterion)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError(
-            "backbone has no parameter that learns, and neither has what stands above it; add a "
+            "backbone has no trainable parameter, and the layers above it have none either; add a "
             "layer such as torch.nn.Linear, or leave some parameters with requires_grad."
         )
     return make_net(estimator, model, criterion, seed), n_members
 
 
 def _fit_curves(net: EmbeddingNet, train: TensorData) -> None:
-    """Let numeric embeddings bend where the rows are."""
+    """Fit numeric embeddings to the distribution of the training samples."""
     rows = None
     for layer in net.module.modules():
         if isinstance(layer, TableInput):
@@ -267,7 +267,7 @@ def _fit_curves(net: EmbeddingNet, train: TensorData) -> None:
 
 
 def _kept_net(estimator: Any) -> EmbeddingNet:
-    """Tell the net of an estimator what changed since it was trained."""
+    """Update the net of an estimator with what changed since it was trained."""
     net = estimator.net_
     return net.reconfigure(estimator._make_criterion(), **net_options(estimator, net.module_))
 
@@ -275,7 +275,7 @@ def _kept_net(estimator: Any) -> EmbeddingNet:
 def make_net(
     estimator: Any, model: EmbeddingModel, criterion: nn.Module, seed: int
 ) -> EmbeddingNet:
-    """Build the skorch net that trains `model` in place, and remember what it was built with."""
+    """Build the skorch net that trains `model` in place, and record its parameters."""
     estimator._built_with = {
         name: _snapshot(getattr(estimator, name)) for name in estimator._network_parameters
     }
@@ -284,7 +284,7 @@ def make_net(
 
 
 def check_unchanged(estimator: Any) -> None:
-    """Refuse parameters that a network which is kept could not follow."""
+    """Refuse changed parameters that would need another network than the one that is kept."""
     for name, built_with in estimator._built_with.items():
         value = getattr(estimator, name)
         if name == "augmentation" and builds_same(value, built_with):
@@ -297,19 +297,19 @@ def check_unchanged(estimator: Any) -> None:
 
 
 def net_options(estimator: Any, model: EmbeddingModel) -> dict[str, Any]:
-    """Return the options of a net that may change from one training to the next.
+    """Return the options of a net that may change between fits.
 
     Parameters
     ----------
     estimator : BaseSphereEstimator
-        Whose parameters count.
+        Estimator with its parameters.
     model : EmbeddingModel
         Its network.
 
     Returns
     -------
     options : dict
-        Of `EmbeddingNet`.
+        Options of `EmbeddingNet`.
     """
     encoder = estimator.target_encoder_
     reading = READINGS.get((type(encoder), getattr(estimator, "prediction", None)))
@@ -334,19 +334,19 @@ def net_options(estimator: Any, model: EmbeddingModel) -> dict[str, Any]:
 def _as_data(
     net: EmbeddingNet, X: LazyRows, target: NDArray[Any], weight: NDArray[Any]
 ) -> TensorData:
-    """Put targets and weights of rows on the training device; equal weights are none."""
+    """Put targets and sample weights on the training device; equal weights become None."""
     equal, dtype = (weight == weight[0]).all(), net.module.prototypes.dtype
     share = None if equal else torch.from_numpy(weight / weight.mean()).to(net.device, dtype)
     return TensorData(X, torch.from_numpy(target).to(net.device), share)
 
 
 def _resident(data: TensorData, is_stored: bool) -> TensorData:
-    """Return rows that are encoded, on the training device, unless they stay where they are."""
+    """Return encoded samples on the training device, unless they are read batch by batch."""
     return data if is_stored else data._replace(X=data.X.load().to(data.target.device))
 
 
 def _select(data: TensorData, chosen: NDArray[np.bool_]) -> TensorData:
-    """Return the rows that are chosen, with weights of mean 1."""
+    """Return the chosen samples, with weights of mean 1."""
     part = data
     if not chosen.all():  # all of them need no copy
         part = data.select(torch.from_numpy(row_numbers(chosen)).to(data.target.device))
@@ -359,6 +359,6 @@ def _shown(value: Any) -> str:
 
 
 def _snapshot(value: Any) -> Any:
-    """Return a copy of a configuration, which may be changed in place; others as they are."""
+    """Return a copy of a configuration, which may be modified later; other values unchanged."""
     is_configuration = hasattr(value, "get_params") and not isinstance(value, nn.Module | type)
     return copy(value) if is_configuration else value

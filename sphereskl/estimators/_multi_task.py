@@ -1,4 +1,4 @@
-"""A class and a value from one network and one sphere."""
+"""Multi-task learning: a class and a value from one network and one sphere."""
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
@@ -21,98 +21,104 @@ from ._probabilities import ProbabilityMixin
 from ._samples import check_samples
 
 _CLASS_LOSSES = ("cross_entropy", "squared_cosine", "cosine")
-# As in HypersphericalPrototypeClassifier by default.
+# The defaults of HypersphericalPrototypeClassifier.
 _LABEL_SMOOTHING = 0.1
 
 
 class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphereEstimator):
-    """One network and one sphere for a class and a value.
+    """Multi-task estimator: one network and one sphere predict a class and a value.
 
     The first axis of the sphere carries the value, from the lower to the upper pole; the
-    other axes hold the prototypes of the classes. Rows that lack one of the two train the
-    other.
+    other axes hold the prototypes of the classes. Samples that lack one of the two targets
+    contribute to the loss of the other only.
 
     Parameters
     ----------
     backbone : {"auto", "mlp", "convnet"}, configuration, nn.Module or callable, \
             default="auto"
-        The network below the sphere. "auto" is `sphereskl.MLP` for tables and
+        Network that computes the embedding. "auto" is `sphereskl.MLP` for tables and
         `sphereskl.ConvNet` for images; pass an instance of either to set or tune its
         options (``backbone=MLP(dropout=0.3)``, ``backbone__dropout`` in a grid). An
-        `nn.Module` is copied, so that one that was trained before stays as it is; a
-        callable is given the shape of one sample and returns a module. Both see the
-        numbers of `X` as they are; with the others, columns and channels are standardised
-        (and columns clipped at 4 standard deviations).
+        `nn.Module` is copied, so that a pretrained network stays as it is; a callable is
+        called with the shape of one sample and returns a module. Both receive `X` unscaled;
+        for the other choices, columns and channels are standardised (and columns clipped at
+        4 standard deviations).
     embedding_dim : int or "auto", default="auto"
         Dimension of the embedding, at least 3. "auto" is n_classes within [64, 256] + 1, or
-        what a given network has.
+        the output width of your own network.
     prototypes : str, array-like of shape (n_classes, embedding_dim - 1) or mapping, \
             default="auto"
-        Directions of the classes within the axes that are theirs, as for
+        Directions of the classes in all axes but the first, as for
         `HypersphericalPrototypeClassifier`.
     loss : {"cross_entropy", "squared_cosine", "cosine"}, default="cross_entropy"
-        Loss of the classes; see `HypersphericalPrototypeClassifier`. That of the value is
+        Loss of the class; see `HypersphericalPrototypeClassifier`. The loss of the value is
         "gaussian"; see `HypersphericalRegressor`.
     bounds : "minmax" or pair, default="minmax"
         Values at the lower and the upper pole; see `HypersphericalRegressor`.
     task_weight : float, default=0.85
-        Weight w of the classes in ``w * class loss + (1 - w) * value loss``, in [0, 1].
+        Weight w of the class loss in ``w * class loss + (1 - w) * value loss``, in [0, 1].
+        Lower it if the value matters more.
     categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
-        Which columns of a table are categories: those whose type says so (categorical, enum,
-        string or object), those with the given names or indices or in a mask, or none. Missing
-        categories are a level of their own, unseen ones are none. A network that the user
-        brought takes neither categories nor missing numbers.
+        Categorical columns of a table. "from_dtype" selects them by data type (categorical,
+        enum, string or object); a list of names or indices, or a mask, selects others; None
+        selects none. Missing categories are a level of their own, categories unseen in training
+        match no level. Your own network takes neither categories nor missing numbers.
     input_shape : tuple of int or dict, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
         channels), or a dictionary that names the sizes in the order of the axes, such as
-        {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
-        a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
-        without it.
+        {"height": 9, "width": 7, "channels": 12}. Set it to read flat rows as images, or for a
+        3-D array, whose axes are ambiguous. 4-D arrays with at most 4 channels at one end do
+        not need it.
     augmentation : ImageAugmentation, default=None
-        How images are changed while training, in a new way in every epoch, such as
-        ``ImageAugmentation(shift=4)``. Predictions see images as they are.
+        Data augmentation of images in training, drawn anew in every epoch, such as
+        ``ImageAugmentation(shift=4)``. Predictions use the images as they are.
     max_epochs : int, default=50
-        Passes over the training rows.
+        Number of epochs (passes over the training samples), at least 1. Early stopping may
+        end training sooner.
     batch_size : int or "auto", default="auto"
-        Largest number of rows in a step; batches of an epoch are of even size. "auto" is 64 up
-        to 3,000 training rows, else 128.
+        Mini-batch size: maximum number of samples per step, at least 1; batches of an epoch
+        are of (nearly) equal size. "auto" is 64 up to 3,000 training samples, else 128.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        "sgd" has momentum 0.9. A callable such as an optimiser class is called with
-        parameter groups and ``lr``.
+        Optimiser. "sgd" uses momentum 0.9. A callable, such as an optimiser class of torch, is
+        called with parameter groups and ``lr``.
     lr : float, default=4e-3
-        Highest learning rate.
+        Learning rate, positive: the maximum of `lr_schedule`. Lower it if training diverges.
     lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
-        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
-        divides by 10 after 53 % and 84 % of the steps.
+        Learning rate schedule over the epochs of a fit; "cosine" begins with a linear warm-up,
+        "step" divides by 10 after 53 % and 84 % of the steps.
     weight_decay : float, default=1e-2
-        Decay of weight matrices; biases, scale and prototypes do not decay.
+        Weight decay of weight matrices, at least 0; biases, scale and prototypes do not decay.
+        Raise it against overfitting.
     max_grad_norm : float, default=None
-        Longest gradient; longer ones are shortened to it.
+        Gradient clipping: maximum norm of the gradient, positive. None does not clip. Set it,
+        for example to 1, if training diverges.
     early_stopping : bool or "auto", default="auto"
-        Whether to stop once the loss on rows that judge the network has not improved for
-        `n_iter_no_change` epochs, and to go back to the weights of the best epoch. "auto" does
-        where judges cost no training row: with `X_val`, and with a backbone of several members,
-        such as `sphereskl.MLP`, each of which is judged by the rows it is not trained on.
+        Early stopping: whether to stop once the validation loss has not improved for
+        `n_iter_no_change` epochs, and to restore the weights of the best epoch. "auto" does so
+        where validation costs no training sample: with `X_val`, and with a backbone of several
+        members, such as `sphereskl.MLP`, each validated on the samples it is not trained on.
     validation_fraction : float, default=0.1
-        Share of the training rows in [0, 1), stratified by class, held out to fit `scale_`
-        and to stop early; copies of a row stay together. With 0, or if they would be fewer
-        than ten distinct rows, the training rows serve. Members of a backbone hold out none:
-        unless it is 0, each is trained without its share of the rows.
+        Hold-out: share of the training samples in [0, 1), stratified by class, held out to fit
+        `scale_` and for early stopping; copies of a sample stay together. With 0, or if fewer
+        than ten distinct samples would be held out, the training samples are used instead. With
+        a backbone of several members nothing is held out from all: unless it is 0, each member
+        is trained without its own share of the samples.
     n_iter_no_change : int, default=10
-        Epochs to wait for an improvement.
+        Patience of early stopping: epochs to wait for an improvement, at least 1.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit's network.
+        Whether `fit` continues training the network of the last fit, instead of a new one.
     callbacks : list or tuple of skorch callbacks, default=None
-        Or of pairs (name, callback). They hear of training in the units of `y`, and may stop it.
+        skorch callbacks, or pairs (name, callback), called during training; they may stop it.
+        They see targets and predictions in the units of `y`.
     device : str or torch.device, default="auto"
-        Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
-        computes on one core, so that it is the same in a notebook and in the workers of a
+        Device for training and prediction; "auto" is the GPU if there is one. On the CPU a fit
+        uses one core, so that its result is the same in a notebook and in the workers of a
         search.
     dtype : {"float32", "float64"}, default="float32"
-        Precision of the network.
+        Floating-point precision of the network.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, held-out rows, order of rows and dropout. The same integer
-        gives the same model on the same kind of device, whatever ``n_jobs`` and the
+        Random seed of initial weights, held-out samples, order of samples and dropout. The same
+        integer gives the same model on the same kind of device, whatever ``n_jobs`` and the
         backend of joblib. Global random states are neither read nor changed.
     verbose : bool, default=False
         Whether to show a progress bar.
@@ -120,15 +126,15 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels in order.
+        Class labels, sorted.
     bounds_ : ndarray of shape (1, 2)
         Values at the poles.
     prototypes_ : ndarray of shape (n_classes, embedding_dim - 1)
         Unit directions of the classes, without the axis of the value.
     scale_ : float
-        Scale that makes the probabilities of held-out rows most likely.
+        Inverse temperature of the predicted probabilities, fitted on held-out samples.
     n_members_ : int
-        Number of networks that `transform` and predictions are the mean of.
+        Number of networks in the ensemble; `transform` and predictions average them.
     embedding_dim_ : int
         Dimension of the embedding.
     n_features_in_ : int
@@ -136,38 +142,38 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if `X` had names that are all strings.
     history_ : skorch.history.History
-        A dict for every epoch: ``train_loss``, ``train_loss_best`` (whether it is the
-        least so far), ``dur`` (seconds), and ``valid_loss``, ``valid_loss_best`` and
-        ``valid_score`` where rows were validated.
+        Training history, a dict for every epoch: ``train_loss``, ``train_loss_best`` (whether
+        it is the lowest so far), ``dur`` (seconds), and ``valid_loss``, ``valid_loss_best`` and
+        ``valid_score`` if there are validation samples.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     loss_curve_ : list of float
         Training loss of every epoch.
     validation_scores_ : list of float
-        Accuracy on validation rows of every epoch, where it stops early or `X_val` is given.
+        Validation accuracy of every epoch, with early stopping or `X_val`.
     device_ : torch.device
-        Where the model is.
+        Device of the model.
     encoder_ : TableEncoder or ImageEncoder
-        How samples become tensors.
+        Fitted preprocessing: turns samples into tensors.
     module_ : JointModel
         The trained network.
     net_ : EmbeddingNet
-        The skorch net that trained it.
+        skorch net that trained `module_`.
 
     See Also
     --------
-    HypersphericalPrototypeClassifier : The classes alone.
-    HypersphericalRegressor : The value alone.
+    HypersphericalPrototypeClassifier : Predicts the class only.
+    HypersphericalRegressor : Predicts the value only.
 
     Notes
     -----
-    `fit` takes two targets, for which scikit-learn has no convention: to it, this is neither a
-    classifier nor a regressor. Searches work where `y` is a data frame or an array.
+    `fit` takes two targets, for which scikit-learn has no convention: to scikit-learn, this is
+    neither a classifier nor a regressor. Searches work if `y` is a data frame or an array.
 
-    Classes are compared within the slice of the sphere that is theirs, normalised again:
-    on the whole sphere a sample at a pole could not show its class (`JointModel`). With
-    ``task_weight`` 0 or 1 the network learns exactly what the single-task estimator with
-    the same initial weights and loss would.
+    Classes are compared in the axes of the classes only, normalised again: on the whole sphere
+    a sample at a pole could not show its class (`JointModel`). With ``task_weight`` 0 or 1 the
+    network learns exactly what the single-task estimator with the same initial weights and loss
+    would.
 
     References
     ----------
@@ -273,13 +279,13 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         return LabelsAndValues(self.bounds, self.dtype)
 
     def _check_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], Any]:
-        # Scikit-learn's checks know of no target that may be missing.
+        # Scikit-learn's checks do not know targets that may be missing.
         X, y = check_samples(self, X, reset=reset), split_targets(y)
         check_consistent_length(X, *y)
         return X, y
 
     def _make_weigher(self, target: NDArray[Any], weight: NDArray[Any]) -> Callable[..., Any]:
-        # A row that lacks both targets is none.
+        # A sample that lacks both targets is left out.
         return lambda target: (target[:, 0] >= 0) | ~np.isnan(target[:, 1])
 
     def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
@@ -320,7 +326,7 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:
         known = (data.target[:, 0] >= 0).nonzero()[:, 0]
         options = {"expected": self.module_.scale.item(), "first": 1}
-        # If all held-out rows lack a class, nothing speaks against the scale of training.
+        # If all held-out samples lack a class, the scale of training is kept.
         self.scale_ = options["expected"]
         if len(known):
             labelled = data.select(known)

@@ -1,4 +1,4 @@
-"""Classes that come after a fit: they claim a reserved prototype, or get one of their own."""
+"""Classes added after a fit: they take a reserved prototype, or get a new one."""
 
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ from ._reference import merge, moments, outputs, rearranged
 from ._stored_samples import lazy_rows
 from ._weights import check_weight, counted
 
-# Share of known rows that may be taken for new classes; see docs/benchmarks/new_classes.md.
+# Share of known samples that may be mistaken for new classes; see docs/benchmarks/new_classes.md.
 _MISTAKEN = 0.02
 
 
@@ -34,25 +34,25 @@ class NewClassesMixin:
     _check_rows: Any
 
     def add_classes(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn to tell further classes, from a few rows each and without training.
+        """Add classes from a few samples each, without training (few-shot learning).
 
-        The prototype of a class is the direction of its rows' mean embedding (Qi et al. 2018,
-        "Low-Shot Learning with Imprinted Weights", CVPR). What is known of other classes stays as
-        it is: their cosines do not change, and a row whose label changes gets a new one.
+        The prototype of a class is the direction of its samples' mean embedding (Qi et al. 2018,
+        "Low-Shot Learning with Imprinted Weights", CVPR). Other classes are unchanged: their
+        cosines stay the same, and a prediction that changes becomes one of the new labels.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted, one of every new class at least.
+            Samples in the same form as in `fit`, at least one of every new class.
         y : array-like of shape (n_samples,)
             Their labels, none of them in `classes_`.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the mean.
+            Sample weights in the mean.
 
         Returns
         -------
         self : estimator
-            The estimator, with the labels in `classes_`. It is as it was if anything fails.
+            The estimator, with the labels in `classes_`. It is unchanged if anything fails.
         """
         check_is_fitted(self)
         with unchanged_on_error(self), neutral_torch():
@@ -62,7 +62,7 @@ class NewClassesMixin:
             if len(known):
                 raise ValueError(
                     f"y has the labels {known.tolist()}, which are classes already; leave them "
-                    "out, or learn more of them by partial_fit."
+                    "out, or train on more of their samples by partial_fit."
                 )
             imprint(self, X, labels, weight)
         return self
@@ -70,14 +70,14 @@ class NewClassesMixin:
 
 @one_thread()
 def claim_reserved(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any]) -> None:
-    """Give labels that are new the reserved prototypes nearest to their rows.
+    """Assign the nearest reserved prototypes to new labels.
 
     Parameters
     ----------
     estimator : HypersphericalPrototypeClassifier
-        Fitted; unchanged if no label is new, or none of its prototypes was reserved.
+        Fitted; unchanged if no label is new, or no prototypes were reserved.
     X, y, weight : ndarray
-        Validated rows of positive weight.
+        Validated samples of positive weight.
 
     Raises
     ------
@@ -104,14 +104,14 @@ def claim_reserved(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDA
 
 @one_thread()
 def imprint(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any]) -> None:
-    """Give labels that are new the directions of their rows' mean embeddings as prototypes.
+    """Give new labels the directions of their samples' mean embeddings as prototypes.
 
     Parameters
     ----------
     estimator : HypersphericalPrototypeClassifier
         Fitted.
     X, y, weight : ndarray
-        Validated rows of positive weight, all of classes that are new.
+        Validated samples of positive weight, all of new classes.
     """
     labels, model = np.unique(y), estimator.module_
     encoded = lazy_rows(estimator, X)
@@ -152,12 +152,12 @@ def _length(
     labels: NDArray[Any],
     directions: Tensor,
 ) -> float:
-    """Return the length of new prototypes, by which their cosines count.
+    """Return the length of new prototypes, which multiplies their cosines.
 
-    Members that have not learned a class agree less on its rows, whose cosines with anything are
-    smaller; and a class between others is in their way. The length is the one at which no more than
-    a share of the rows that are remembered would be taken for a new class, but not so large that
-    new rows would be surer of their class than those are of theirs.
+    Members that were not trained on a class agree less on its samples, so that their mean has
+    smaller cosines; and a new class between known ones would take some of their samples. The length
+    is the one at which at most a given share of the remembered samples would be taken for a new
+    class, but not so large that new samples are predicted with more confidence than known ones.
     """
     known = torch.from_numpy(estimator._reference["embeddings"]).double()
     prototypes = estimator.module_.prototypes.detach().double().cpu()
@@ -171,7 +171,7 @@ def _length(
 
 
 def _settle(estimator: Any, labels: NDArray[Any], directions: Tensor, reserved: Tensor) -> None:
-    """Let labels have directions, wherever they stand among the sorted classes."""
+    """Add labels and their directions, at their positions among the sorted classes."""
     net, model = estimator.net_, estimator.module_
     encoder, old, new = estimator.target_encoder_.extended(labels)
     rows = model.prototypes.new_empty(len(encoder.classes_), directions.shape[1])
@@ -183,6 +183,6 @@ def _settle(estimator: Any, labels: NDArray[Any], directions: Tensor, reserved: 
         strata = old[estimator._key_ranges.strata]
         estimator._key_ranges = estimator._key_ranges._replace(strata=strata)
     if model.learn_prototypes:
-        # It holds the former ones.
+        # It contains the previous ones.
         net.optimizer_ = None
     net.reader = net_options(estimator, model)["reader"]

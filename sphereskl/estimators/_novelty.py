@@ -1,4 +1,4 @@
-"""Novelty of samples: how typical they are of what a classifier was trained on."""
+"""Novelty detection: how typical samples are of the training data of a classifier."""
 
 import math
 from collections.abc import Callable
@@ -16,47 +16,47 @@ from ..training import TensorData, infer, one_thread
 from ._reference import Reference, refer, traits
 from ._samples import encode_samples
 
-# Share of held-out rows from which on their tail is taken to be exponential.
+# Share of held-out samples below which the tail is modelled as exponential.
 _TAIL = 0.1
-# Rows that the concentration of all classes counts for in that of each.
+# Prior weight, in samples, of the common concentration in that of each class.
 _PRIOR_ROWS = 10.0
 
 
 class NoveltyMixin:
-    """Typical or strange: scores of samples, and decisions at a rate of false alarms."""
+    """Novelty detection: scores of samples, and decisions at a false-alarm rate."""
 
     classes_: Any
     module_: Any
     prototypes_: Any
 
-    # What is known of rows that were seen.
+    # Statistics of training and held-out samples.
     _reference: Reference
 
     def score_samples(self, X: Any, method: str = "auto") -> NDArray[np.float64]:
-        """Tell how typical samples are of those of training.
+        """Score how typical samples are of the training data.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
         method : str, default="auto"
             - "energy": ``log sum_k exp(scale_ * logit_k)``, the logarithm of a density on the
-              sphere up to a constant: a von Mises-Fisher component about every prototype.
+              sphere up to a constant: a von Mises-Fisher component around every prototype.
             - "mahalanobis": minus the squared Mahalanobis distance to the nearest class mean, in
-              the outputs of the backbone whose direction is the embedding; mean over members.
-            - "auto": both. Each is turned into the logarithm of the share of held-out rows that
-              score no higher, and these are added (Fisher's method).
-            - "cosine": with the nearest prototype.
+              the outputs of the backbone before normalisation; mean over members.
+            - "auto": both. Each is turned into the logarithm of the share of held-out samples
+              that score no higher, and these are added (Fisher's method).
+            - "cosine": cosine with the nearest prototype.
             - "neighbors": cosine with the nearest of up to 1,000 training embeddings.
-            - "von_mises_fisher": logarithm of the density of a mixture with a mean direction and
-              a concentration, `kappa_`, for every class.
-            - "resultant_length": how far members agree.
+            - "von_mises_fisher": log-density of a mixture with a mean direction and a
+              concentration, `kappa_`, for every class.
+            - "resultant_length": agreement of the members.
 
         Returns
         -------
         score : ndarray of shape (n_samples,), float64
-            Higher is more typical, as in scikit-learn. Scores of two methods, or two models, do
-            not compare.
+            Higher is more typical, as in scikit-learn. Scores of different methods or models are
+            not comparable.
         """
         if method not in _SCORES:
             raise ValueError(f"method must be one of {sorted(_SCORES)}, got {method!r}.")
@@ -65,26 +65,26 @@ class NoveltyMixin:
         return _SCORES[method](self, X)
 
     def is_novel(self, X: Any, false_alarm_rate: float = 0.05) -> NDArray[np.bool_]:
-        """Tell which samples are unlike those of training.
+        """Decide which samples are unlike the training data.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
         false_alarm_rate : float, default=0.05
-            Share of samples like those of training, in (0, 1), that may be called novel.
+            Share of typical samples, in (0, 1), that may be called novel.
 
         Returns
         -------
         novel : ndarray of shape (n_samples,), bool
-            Whether fewer held-out rows score as low, by "auto" of `score_samples`, than the
-            rate allows: a conformal test. With ``validation_fraction=0`` the training rows have
-            to serve, and there are more false alarms.
+            Whether the share of held-out samples that score as low, by "auto" of `score_samples`,
+            is below the rate: a conformal test. With ``validation_fraction=0`` the training
+            samples are used instead, and there are more false alarms.
 
         Raises
         ------
         ValueError
-            If there are too few held-out rows for the rate.
+            If there are too few held-out samples for the rate.
         """
         if not hasattr(self, "net_"):
             check_is_fitted(self)
@@ -96,8 +96,8 @@ class NoveltyMixin:
         most = false_alarm_rate * (len(judged) + 1)
         if most < 1:
             raise ValueError(
-                f"false_alarm_rate is {false_alarm_rate:g}, but {len(judged)} held-out rows vouch "
-                f"for at least {1 / (len(judged) + 1):.2g}; allow more, or fit on more rows."
+                f"false_alarm_rate is {false_alarm_rate:g}, but {len(judged)} held-out samples "
+                f"support at least {1 / (len(judged) + 1):.2g}; allow more, or fit on more samples."
             )
         n_lower = np.searchsorted(judged, self.score_samples(X), side="right")
         return 1 + n_lower <= most
@@ -105,22 +105,22 @@ class NoveltyMixin:
     def predict_or_reject(
         self, X: Any, false_alarm_rate: float = 0.05, least_probability: float = 0.0
     ) -> np.ma.MaskedArray:
-        """Predict labels, except where a sample is novel or the label too uncertain.
+        """Predict labels, but reject novel or uncertain samples (selective classification).
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
         false_alarm_rate : float, default=0.05
             As for `is_novel`.
         least_probability : float, default=0.0
-            Probability in [0, 1] that the label must have.
+            Minimum probability of the label, in [0, 1].
 
         Returns
         -------
         y : masked array of shape (n_samples,)
             Labels, masked where rejected: ``y.filled("unknown")`` names those, and ``y.mask``
-            tells which they are.
+            says which they are.
         """
         if not isinstance(least_probability, Real) or not 0 <= least_probability <= 1:
             raise ValueError(
@@ -157,8 +157,8 @@ def _combined(estimator: Any, values: NDArray[np.float64]) -> NDArray[np.float64
 def _log_tail(known: NDArray[Any], values: NDArray[Any]) -> NDArray[np.float64]:
     """Return the logarithm of the share of `known`, sorted, that is no higher than each value.
 
-    Below the lowest tenth an exponential tail goes on: strangers lie beyond all that is known, and
-    those that lie far differ from those that lie near.
+    Below the lowest tenth, an exponential tail extrapolates: novel samples lie below all known
+    scores, and are still ranked by distance.
     """
     corner = np.quantile(known, _TAIL)
     excess = np.mean(corner - known[known <= corner])
@@ -169,7 +169,7 @@ def _log_tail(known: NDArray[Any], values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _infer(estimator: Any, X: Any, read: Callable[[Any], Any]) -> NDArray[np.float64]:
-    """Return what is read off embeddings, chunk by chunk: a row's bits do not depend on others."""
+    """Evaluate a function of embeddings in chunks: a row's bits do not depend on other rows."""
 
     def view(X: Any) -> Any:
         return read(estimator.module_.embed(X))
@@ -212,7 +212,7 @@ _SCORES = {
 
 
 def _known(estimator: Any) -> Any:
-    """Return the embeddings that are kept, as unit rows."""
+    """Return the stored embeddings, as unit rows."""
     return normalize(torch.from_numpy(estimator._reference["embeddings"]).double())
 
 
@@ -225,7 +225,7 @@ def _components(estimator: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any
     kappa = np.ones(len(directions))
     for k in np.flatnonzero(counts).tolist():
         directions[k], kappa[k] = _fit(z, target, k)
-    # Of a few rows the concentration is not known, and one row has none: classes lend it to them.
+    # Few samples do not determine the concentration, one sample has none: it is shared by classes.
     trust = np.where(counts > 1, counts / (counts + _PRIOR_ROWS), 0.0)
     logarithm = np.log(np.maximum(kappa, 1e-9))
     typical = trust @ logarithm / trust.sum() if trust.any() else math.log(estimator.scale_)

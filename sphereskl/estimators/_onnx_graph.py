@@ -1,4 +1,4 @@
-"""What of an exported estimator torch has no tensors for: strings, labels, and names."""
+"""The parts of an exported estimator for which torch has no tensors: strings, labels, names."""
 
 import json
 from typing import Any
@@ -7,10 +7,10 @@ import numpy as np
 
 from ._served_columns import ServedColumn
 
-# Of the standard, with and without categories: understood by every onnxruntime since 2023.
+# Opset versions, with and without categories: understood by every onnxruntime since 2023.
 OPSET, _OPSET_OF_CATEGORIES = 18, 3
 
-# Put before names of the network, so that columns may be called anything.
+# Prefix of names of the network, so that columns may have any name.
 _NETWORK = "network/"
 
 _N = "n_samples"
@@ -23,25 +23,25 @@ def put_together(
     classes: Any,
     about: dict[str, Any],
 ) -> bytes:
-    """Give a network the inputs and outputs that users know.
+    """Give a network the inputs and outputs that users expect.
 
     Parameters
     ----------
     network : onnx.ModelProto
         With one input.
     outputs : list of str
-        What it returns, see `TracedPredictions`.
+        Its outputs, see `TracedPredictions`.
     columns : list of ServedColumn or None
-        Inputs; ``None`` for the one of the network.
+        Inputs; ``None`` for the input of the network.
     classes : ndarray or None
-        Labels that places stand for.
+        Labels, by position.
     about : dict
-        What else the metadata shall hold.
+        Further metadata.
 
     Returns
     -------
     content : bytes
-        Of the file.
+        Content of the file.
     """
     import onnx
 
@@ -81,12 +81,12 @@ def put_together(
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """Return the name of an output, with marks behind it while a column is called like it."""
+    """Return the name of an output, with underscores appended while a column has that name."""
     return _free_name(f"{name}_", taken) if name in taken else name
 
 
 def holds_labels(classes: Any) -> bool:
-    """Tell whether ONNX has a tensor for labels: of numbers, truth values or strings."""
+    """Tell whether ONNX has a tensor for labels: numbers, booleans or strings."""
     kind = classes.dtype.kind
     if kind == "O":
         return all(isinstance(label, str) for label in classes.tolist())
@@ -94,7 +94,7 @@ def holds_labels(classes: Any) -> bool:
 
 
 def _forget_origin(graph: Any) -> None:
-    """Take out what exporters note about the code that a graph comes from, paths included."""
+    """Remove what exporters record about the source code of a graph, paths included."""
     del graph.value_info[:]
     for node in graph.node:
         del node.metadata_props[:]
@@ -110,7 +110,7 @@ def _read_matrix(graph: Any, target: str) -> list[dict[str, Any]]:
 
 
 def _read_columns(graph: Any, columns: list[ServedColumn], target: str) -> list[dict[str, Any]]:
-    """Put columns side by side, those of strings as the numbers of their levels."""
+    """Join columns to a matrix, those of strings as the numbers of their levels."""
     import onnx
 
     read, inputs = [], []
@@ -137,7 +137,7 @@ def _read_columns(graph: Any, columns: list[ServedColumn], target: str) -> list[
 
 
 def _described(inputs: list[Any], columns: list[ServedColumn] | None, given: Any) -> list[Any]:
-    """Return what kind and shape inputs are of."""
+    """Return the types and shapes of inputs."""
     import onnx
 
     if columns is None:
@@ -154,7 +154,7 @@ def _described(inputs: list[Any], columns: list[ServedColumn] | None, given: Any
 
 
 def _read_labels(graph: Any, classes: Any, place: str, label: str) -> int:
-    """Look labels up, and return the kind of tensor that holds them."""
+    """Look labels up, and return the type of the tensor that holds them."""
     import onnx
 
     table = f"{_NETWORK}classes"

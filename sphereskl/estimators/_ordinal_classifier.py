@@ -1,4 +1,4 @@
-"""Classes in an order: prototypes on the arc from the lowest to the highest."""
+"""Ordinal classification: prototypes on an arc from the lowest to the highest class."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -16,108 +16,114 @@ from ..training import Criterion
 from ._base import EMBEDDING_DIM, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
 
-# Dimension of the embedding: two tell classes apart, the rest make training easier.
+# Dimension of the embedding: two dimensions separate the classes, more make training easier.
 _EMBEDDING_DIM = 64
 
 
 class HypersphericalOrdinalClassifier(BaseSphereClassifier):
-    """Classifier of ordered classes, whose prototypes follow each other on an arc.
+    """Classifier of ordered classes, whose prototypes lie in order on an arc.
 
-    The lowest class stands at one pole of the sphere, the highest at the other, the rest at
-    equal angles in between: a sample between two classes is near both, and a confusion of
-    neighbours costs less than one of extremes.
+    The lowest class lies at one pole of the sphere, the highest at the other, the rest at
+    equal angles in between: a sample between two classes is close to both, and confusing
+    neighbouring classes costs less than confusing the extremes.
 
     Parameters
     ----------
     backbone : {"auto", "mlp", "convnet"}, configuration, nn.Module or callable, \
             default="auto"
-        The network below the sphere. "auto" is `sphereskl.MLP` for tables and
+        Network that computes the embedding. "auto" is `sphereskl.MLP` for tables and
         `sphereskl.ConvNet` for images; pass an instance of either to set or tune its
         options (``backbone=MLP(dropout=0.3)``, ``backbone__dropout`` in a grid). An
-        `nn.Module` is copied, so that one that was trained before stays as it is; a
-        callable is given the shape of one sample and returns a module. Both see the
-        numbers of `X` as they are; with the others, columns and channels are standardised
-        (and columns clipped at 4 standard deviations).
+        `nn.Module` is copied, so that a pretrained network stays as it is; a callable is
+        called with the shape of one sample and returns a module. Both receive `X` unscaled;
+        for the other choices, columns and channels are standardised (and columns clipped at
+        4 standard deviations).
     embedding_dim : int or "auto", default="auto"
-        Dimension of the embedding, at least 2. "auto" is 64, or what a given network has.
+        Dimension of the embedding, at least 2. "auto" is 64, or the output width of your own
+        network.
     categories : "auto" or array-like of shape (n_classes,), default="auto"
         All labels from the lowest to the highest. "auto" takes the order of an ordered
-        categorical column, and else sorts the labels.
+        categorical column, or else sorts the labels.
     cost : {"squared", "absolute", "log"}, array-like of shape (n_classes, n_classes) or \
             None, default=None
-        Cost of taking one class for another. The network learns the distribution
+        Cost of predicting one class in place of another. The network learns the distribution
         ``softmax(-cost[true class])`` [1]_: "squared" and "absolute" take the difference
         of ranks, "log" the squared difference of logarithms of the ranks 1, 2, ...; a
         matrix has a row for every true class, in the order of `categories`. ``None``
-        learns the class alone.
+        trains on the labels alone (one-hot targets).
     prediction : {"argmax", "median"}, default="argmax"
-        Whether to predict the most probable class, or the one at which half of the
-        probability lies below and half above: the guess with the least expected absolute
-        error, which need not be the most probable class. Models of thresholds, such as
-        mord's and CORAL, predict the median.
+        Whether to predict the most probable class, or the median of the predicted distribution:
+        the class at which half of the probability lies below and half above. The median has the
+        lowest expected absolute error and need not be the most probable class. Threshold models,
+        such as mord's and CORAL, predict the median.
     scale : float or "learned", default="learned"
-        Multiplier of the cosines while training. The `scale_` of predicted probabilities
-        is always fitted afterwards.
+        Inverse temperature: factor of the cosines in training, in [1e-6, 1e6]; "learned" trains
+        it with the network. The `scale_` of predicted probabilities is always fitted after
+        training.
     categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
-        Which columns of a table are categories: those whose type says so (categorical, enum,
-        string or object), those with the given names or indices or in a mask, or none. Missing
-        categories are a level of their own, unseen ones are none. A network that the user
-        brought takes neither categories nor missing numbers.
+        Categorical columns of a table. "from_dtype" selects them by data type (categorical,
+        enum, string or object); a list of names or indices, or a mask, selects others; None
+        selects none. Missing categories are a level of their own, categories unseen in training
+        match no level. Your own network takes neither categories nor missing numbers.
     input_shape : tuple of int or dict, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
         channels), or a dictionary that names the sizes in the order of the axes, such as
-        {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
-        a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
-        without it.
+        {"height": 9, "width": 7, "channels": 12}. Set it to read flat rows as images, or for a
+        3-D array, whose axes are ambiguous. 4-D arrays with at most 4 channels at one end do
+        not need it.
     augmentation : ImageAugmentation, default=None
-        How images are changed while training, in a new way in every epoch, such as
-        ``ImageAugmentation(shift=4)``. Predictions see images as they are.
+        Data augmentation of images in training, drawn anew in every epoch, such as
+        ``ImageAugmentation(shift=4)``. Predictions use the images as they are.
     max_epochs : int, default=50
-        Passes over the training rows.
+        Number of epochs (passes over the training samples), at least 1. Early stopping may
+        end training sooner.
     batch_size : int or "auto", default="auto"
-        Largest number of rows in a step; batches of an epoch are of even size. "auto" is 64 up
-        to 3,000 training rows, else 128.
+        Mini-batch size: maximum number of samples per step, at least 1; batches of an epoch
+        are of (nearly) equal size. "auto" is 64 up to 3,000 training samples, else 128.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        "sgd" has momentum 0.9. A callable such as an optimiser class is called with
-        parameter groups and ``lr``.
+        Optimiser. "sgd" uses momentum 0.9. A callable, such as an optimiser class of torch, is
+        called with parameter groups and ``lr``.
     lr : float, default=4e-3
-        Highest learning rate.
+        Learning rate, positive: the maximum of `lr_schedule`. Lower it if training diverges.
     lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
-        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
-        divides by 10 after 53 % and 84 % of the steps.
+        Learning rate schedule over the epochs of a fit; "cosine" begins with a linear warm-up,
+        "step" divides by 10 after 53 % and 84 % of the steps.
     weight_decay : float, default=1e-2
-        Decay of weight matrices; biases, scale and prototypes do not decay.
+        Weight decay of weight matrices, at least 0; biases, scale and prototypes do not decay.
+        Raise it against overfitting.
     max_grad_norm : float, default=None
-        Longest gradient; longer ones are shortened to it.
+        Gradient clipping: maximum norm of the gradient, positive. None does not clip. Set it,
+        for example to 1, if training diverges.
     early_stopping : bool or "auto", default="auto"
-        Whether to stop once the loss on rows that judge the network has not improved for
-        `n_iter_no_change` epochs, and to go back to the weights of the best epoch. "auto" does
-        where judges cost no training row: with `X_val`, and with a backbone of several members,
-        such as `sphereskl.MLP`, each of which is judged by the rows it is not trained on.
+        Early stopping: whether to stop once the validation loss has not improved for
+        `n_iter_no_change` epochs, and to restore the weights of the best epoch. "auto" does so
+        where validation costs no training sample: with `X_val`, and with a backbone of several
+        members, such as `sphereskl.MLP`, each validated on the samples it is not trained on.
     validation_fraction : float, default=0.1
-        Share of the training rows in [0, 1), stratified, held out to fit `scale_` and to
-        stop early; copies of a row stay together. With 0, or if they would be fewer than
-        ten distinct rows, the training rows serve, and probabilities tend to be overconfident.
-        Members of a backbone hold out none: unless it is 0, each is trained without its share
-        of the rows.
+        Hold-out: share of the training samples in [0, 1), stratified, held out to fit `scale_`
+        and for early stopping; copies of a sample stay together. With 0, or if fewer than ten
+        distinct samples would be held out, the training samples are used instead, and
+        probabilities tend to be overconfident. With a backbone of several members nothing is
+        held out from all: unless it is 0, each member is trained without its own share.
     n_iter_no_change : int, default=10
-        Epochs to wait for an improvement.
+        Patience of early stopping: epochs to wait for an improvement, at least 1.
     class_weight : dict or "balanced", default=None
-        Weights of the classes in the loss, by label; "balanced" makes every class count
-        the same.
+        Class weights in the loss, by label; "balanced" gives all classes the same total weight.
+        Set it for imbalanced classes.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit's network.
+        Whether `fit` continues training the network of the last fit, instead of a new one.
     callbacks : list or tuple of skorch callbacks, default=None
-        Or of pairs (name, callback). They hear of training in the units of `y`, and may stop it.
+        skorch callbacks, or pairs (name, callback), called during training; they may stop it.
+        They see targets and predictions in the units of `y`.
     device : str or torch.device, default="auto"
-        Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
-        computes on one core, so that it is the same in a notebook and in the workers of a
+        Device for training and prediction; "auto" is the GPU if there is one. On the CPU a fit
+        uses one core, so that its result is the same in a notebook and in the workers of a
         search.
     dtype : {"float32", "float64"}, default="float32"
-        Precision of the network.
+        Floating-point precision of the network.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, held-out rows, order of rows and dropout. The same integer
-        gives the same model on the same kind of device, whatever ``n_jobs`` and the
+        Random seed of initial weights, held-out samples, order of samples and dropout. The same
+        integer gives the same model on the same kind of device, whatever ``n_jobs`` and the
         backend of joblib. Global random states are neither read nor changed.
     verbose : bool, default=False
         Whether to show a progress bar.
@@ -127,18 +133,18 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
     categories_ : ndarray of shape (n_classes,)
         Labels from the lowest to the highest.
     classes_ : ndarray of shape (n_classes,)
-        Labels, sorted, as scikit-learn's scorers and meta-estimators take for granted: the order
-        of `prototypes_` and of all columns.
+        Labels, sorted, as scikit-learn's scorers and meta-estimators expect: the order of
+        `prototypes_` and of all columns.
     n_classes_ : int
         Number of classes.
     kappa_ : ndarray of shape (n_classes,)
-        Concentration of the embeddings of every class on the sphere (von Mises-Fisher).
+        Concentration of the embeddings of every class on the sphere (von Mises-Fisher kappa).
     prototypes_ : ndarray of shape (n_classes, embedding_dim)
         Unit directions of the classes, in the order of `classes_`.
     scale_ : float
-        Scale that makes the probabilities of held-out rows most likely.
+        Inverse temperature of the predicted probabilities, fitted on held-out samples.
     n_members_ : int
-        Number of networks that `transform` and predictions are the mean of.
+        Number of networks in the ensemble; `transform` and predictions average them.
     embedding_dim_ : int
         Dimension of the embedding.
     n_features_in_ : int
@@ -146,33 +152,33 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if `X` had names that are all strings.
     history_ : skorch.history.History
-        A dict for every epoch: ``train_loss``, ``train_loss_best`` (whether it is the
-        least so far), ``dur`` (seconds), and ``valid_loss``, ``valid_loss_best`` and
-        ``valid_score`` where rows were validated.
+        Training history, a dict for every epoch: ``train_loss``, ``train_loss_best`` (whether
+        it is the lowest so far), ``dur`` (seconds), and ``valid_loss``, ``valid_loss_best`` and
+        ``valid_score`` if there are validation samples.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     loss_curve_ : list of float
         Training loss of every epoch.
     validation_scores_ : list of float
-        Accuracy on validation rows of every epoch, where it stops early or `X_val` is given.
+        Validation accuracy of every epoch, with early stopping or `X_val`.
     device_ : torch.device
-        Where the model is.
+        Device of the model.
     encoder_ : TableEncoder or ImageEncoder
-        How samples become tensors.
+        Fitted preprocessing: turns samples into tensors.
     module_ : EmbeddingModel
         The trained network.
     net_ : EmbeddingNet
-        The skorch net that trained it.
+        skorch net that trained `module_`.
 
     See Also
     --------
     HypersphericalPrototypeClassifier : For classes without an order.
-    HypersphericalRegressor : For values whose distances are known.
+    HypersphericalRegressor : For numerical values.
 
     Notes
     -----
-    Only the plane of the arc tells classes apart: on the unit sphere the embedding's share
-    in it says how concentrated the probabilities are, its angle where they are centred.
+    The classes differ only in the plane of the arc: the length of the unit embedding's projection
+    onto it says how concentrated the probabilities are, its angle where they are centred.
 
     References
     ----------
@@ -282,7 +288,7 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
@@ -308,7 +314,7 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
         return self._place
 
     def _place(self, width: int, seed: int) -> Tensor:
-        """Return points of the arc, in the order of `classes_`."""
+        """Return the points of the arc, in the order of `classes_`."""
         return arc(self.n_classes_, width)[self.target_encoder_.ranks_]
 
     def _assemble(
@@ -320,12 +326,12 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
 
     def _make_criterion(self) -> Criterion:
         ranks = self.target_encoder_.ranks_
-        # A row and a column for every class, which stand in the order of the labels.
+        # A row and a column for every class, in the order of the labels.
         soft_labels = self._soft_labels()[ranks][:, ranks]
         return Criterion(soft_cross_entropy, uses_scale=True, soft_labels=soft_labels)
 
     def _soft_labels(self) -> Tensor:
-        """Return the distribution that the network learns for every class, by rank."""
+        """Return the target distribution of every class, by rank."""
         n_classes = self.n_classes_
         if self.cost is None:
             return torch.eye(n_classes)
@@ -341,6 +347,6 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
             row = int((cost.diagonal() - cost.min(axis=1)).argmax())
             raise ValueError(
                 f"cost must be least on the diagonal, but row {row}, {cost[row].tolist()}, has a "
-                "mistake cheaper than the truth."
+                "mistake that costs less than the true class."
             )
         return torch.softmax(-torch.from_numpy(cost), dim=1)

@@ -1,4 +1,4 @@
-"""Parameters of parts: those of configurations, such as a backbone's, and of callbacks by name."""
+"""Nested parameters: those of configurations, such as a backbone's, and of named callbacks."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 
 _PREFIX = "callbacks__"
 
-# What has parameters, where others were to be set.
+# Which objects have parameters, for the message where others were to be set.
 _WAYS_OUT = {
     "augmentation": "a configuration such as augmentation=ImageAugmentation()",
     "backbone": "a configuration such as backbone=MLP()",
@@ -16,7 +16,7 @@ _WAYS_OUT = {
 
 
 class PartsParametersMixin(BaseEstimator):
-    """Parameters of configurations and of callbacks, beside the estimator's own."""
+    """Parameters of configurations and callbacks, in addition to the estimator's own."""
 
     callbacks: Any
 
@@ -26,7 +26,7 @@ class PartsParametersMixin(BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            Whether to add those of the backbone, the augmentation and callbacks.
+            Whether to include those of the backbone, the augmentation and callbacks.
 
         Returns
         -------
@@ -37,7 +37,7 @@ class PartsParametersMixin(BaseEstimator):
         return {**params, **callback_params(params["callbacks"])} if deep else params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, those of parts as ``backbone__param`` and ``callbacks__name__param``.
+        """Set parameters; nested ones as ``backbone__param`` and ``callbacks__name__param``.
 
         Parameters
         ----------
@@ -61,8 +61,8 @@ def callback_params(callbacks: Any) -> dict[str, Any]:
     Parameters
     ----------
     callbacks : sequence of skorch callbacks or pairs (name, callback), or None
-        A callback without a name has that of its class, as in skorch, and a number from 1 on if
-        the class comes more than once.
+        A callback without a name is named after its class, as in skorch, with a number from 1 on
+        if the class occurs more than once.
 
     Returns
     -------
@@ -78,19 +78,19 @@ def callback_params(callbacks: Any) -> dict[str, Any]:
 
 
 def split_params(estimator: Any, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Tell parameters of callbacks from others, and refuse those of parts that have none.
+    """Separate parameters of callbacks from others, and refuse those of parts without parameters.
 
     Parameters
     ----------
     estimator : BaseSphereEstimator
-        Whose parameters are to be set.
+        Estimator whose parameters are to be set.
     params : dict
         By name.
 
     Returns
     -------
     plain, nested : dict
-        What scikit-learn sets, and what `set_callback_params` does.
+        Those set by scikit-learn, and those set by `set_callback_params`.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def split_params(estimator: Any, params: dict[str, Any]) -> tuple[dict[str, Any]
     nested = {name: value for name, value in params.items() if name.startswith(_PREFIX)}
     plain = {name: value for name, value in params.items() if name not in nested}
     callbacks = _named(params.get("callbacks", estimator.callbacks))
-    # Whole callbacks that are set in the same call have the parameters that are set with them.
+    # Callbacks replaced in the same call have the parameters that are set with them.
     callbacks |= {name: nested[_PREFIX + name] for name in callbacks if _PREFIX + name in nested}
     for key in nested:
         _check(key, callbacks)
@@ -157,7 +157,7 @@ def _check(key: str, callbacks: dict[str, Any]) -> None:
 
 
 def _params_of(callback: Any) -> dict[str, Any]:
-    """Return the parameters of a callback, none of a class or where there is none."""
+    """Return the parameters of a callback; none for a class or an object without parameters."""
     has_some = hasattr(callback, "get_params") and not isinstance(callback, type)
     return callback.get_params(deep=False) if has_some else {}
 

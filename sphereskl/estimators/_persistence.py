@@ -1,4 +1,4 @@
-"""Fitted estimators in one file: tensors and JSON, nothing that could run."""
+"""Fitted estimators in one file: tensors and JSON, no code."""
 
 import inspect
 import math
@@ -19,10 +19,10 @@ from ._portable import as_built, departure, put_together, take_apart
 from ._routing import plain_requests, restore_requests
 from ._stored_values import decode, encode
 
-# What a fit sets that is stored by itself, or follows from what is stored.
+# Fitted attributes that are stored separately, or follow from what is stored.
 _ENCODERS = ("_reader", "encoder_", "target_encoder_")
 _PRIVATE = ("_errors", "_key_ranges", "_reference", "_sample_shape")
-# More numbers than this in a sample are not tried out when a file is read.
+# Samples with more values than this are not predicted as a test when a file is read.
 _LARGEST_TRIAL = 2**22
 
 
@@ -34,30 +34,30 @@ def save(estimator, path):
     estimator : estimator
         Fitted.
     path : str or Path
-        Where to write; the customary ending is ``.safetensors``. A file that stands there is
-        replaced once the new one is complete, and stays if anything goes wrong before.
+        Where to write; the customary suffix is ``.safetensors``. An existing file is
+        replaced once the new one is complete, and is kept if anything fails before.
 
     Raises
     ------
     ValueError
-        If the estimator is not one of ours, is not fitted, or has learned something that a file
-        without code cannot hold.
+        If the object is not an estimator of this package, is not fitted, or has learned something
+        that a file without code cannot hold.
     OSError
-        If the file cannot be written, as Python says it.
+        If the file cannot be written; Python's own error.
 
     See Also
     --------
-    load : The way back.
+    load : Reads the file.
 
     Notes
     -----
     The file holds tensors in the safetensors format and, in its header, JSON with the
-    parameters and fitted attributes, under a checksum of all of it. It holds no code, so that
-    loading it cannot run anything, and no training rows, but what was learned of columns:
-    ranges, quantiles and the levels of categories. Parameters that are code (an own network or
-    loss, callbacks) or a `RandomState` are left out, and have to be given to `load` again;
-    containers of other libraries come back as arrays, and what callbacks put into the history
-    that is no value is left out.
+    parameters and fitted attributes, under a checksum of everything. It holds no code, so that
+    loading it cannot run any, and no training samples, only statistics of columns:
+    ranges, quantiles and the levels of categories. Parameters that are code (your own network or
+    loss, callbacks) or a `RandomState` are left out, and must be passed to `load` again;
+    containers of other libraries come back as arrays, and entries of the history
+    that are not plain values, from callbacks, are left out.
 
     Examples
     --------
@@ -90,21 +90,21 @@ def load(path, *, device="auto", **params):
     path : str or Path
         The file.
     device : str or torch.device, default="auto"
-        Where the estimator shall predict, whatever it was trained on.
+        Device for prediction, whatever the estimator was trained on.
     **params
-        Parameters of the estimator that the file does not hold, such as an own network of
-        the same architecture (``backbone=...``); they replace those that it does.
+        Parameters of the estimator that the file does not hold, such as your own network of
+        the same architecture (``backbone=...``); they replace those in the file.
 
     Returns
     -------
     estimator : estimator
-        Fitted; predicts, and trains on with `partial_fit`.
+        Fitted; it can predict, and continue training with `partial_fit`.
 
     Raises
     ------
     ValueError
-        If the file is damaged, of another version, or not from `save`; if its content does not
-        fit together; or if a parameter is needed that it does not hold.
+        If the file is damaged, of another version, or not written by `save`; if its content is
+        inconsistent; or if it lacks a required parameter.
     FileNotFoundError
         If there is no such file.
     """
@@ -116,7 +116,7 @@ def load(path, *, device="auto", **params):
         if not missing:
             with neutral_torch():
                 return _remake(header, tensors, {"device": device, **params}, where)
-    except Exception as error:  # Whatever a header of unknown origin leads to.
+    except Exception as error:  # Whatever a header of unknown origin causes.
         given = f" with {', '.join(sorted(params))} as given" if params else ""
         raise ValueError(
             f"{str(path)!r} cannot be loaded{given}, since {_sentence(error)}; give what the "
@@ -129,7 +129,7 @@ def load(path, *, device="auto", **params):
 
 
 def _describe(estimator):
-    """Return all that is worth keeping of an estimator, as JSON and tensors."""
+    """Return everything to store of an estimator, as JSON and tensors."""
     reason = departure(estimator)
     if reason is not None:
         raise ValueError(f"module_ cannot be stored, since {reason}; pickle the estimator instead.")
@@ -186,7 +186,7 @@ def _plain_params(estimator, params):
 
 
 def _encode_known(section, values, tensors):
-    """Encode values, and leave out those that are code."""
+    """Encode values, and leave out code."""
     stored = {}
     for name, value in values.items():
         try:
@@ -214,7 +214,7 @@ def _fitted_attributes(encoder):
 
 
 def _check_sections(header):
-    """Refuse a header in which parts are missing or of the wrong kind."""
+    """Refuse a header with missing parts or parts of the wrong type."""
     kinds = {
         **dict.fromkeys(("params", "built_with", "encoders", "fitted", "net", "requests"), dict),
         **{"checksum": str, "class": str, "format": int, "code": list, "output": str | None},
@@ -240,7 +240,7 @@ def _remake(header, tensors, params, where):
         estimator._reader = ColumnReader()
         _set_fitted(estimator._reader, header["encoders"]["_reader"], tensors)
     _check_numbers(estimator)
-    # Of the shape alone, which may be anybody's: nothing of that size is made yet.
+    # By shape alone, which anyone could have written: no memory of that size is allocated yet.
     sample = np.broadcast_to(0.0, (1, *estimator._sample_shape))
     now = {name: getattr(estimator, name) for name in cls._network_parameters}
     built_with = {name: decode(value, tensors) for name, value in header["built_with"].items()}
@@ -250,7 +250,7 @@ def _remake(header, tensors, params, where):
     for name in ("encoder_", "target_encoder_"):
         _set_fitted(getattr(estimator, name), header["encoders"][name], tensors)
     if hasattr(encoder, "is_categorical_"):
-        # What it encodes are numbers already.
+        # Its input is numeric already.
         columns = encoder._reader = ColumnReader()
         columns.is_categorical_ = encoder.is_categorical_
         columns.levels_ = [None] * len(columns.is_categorical_)
@@ -262,7 +262,7 @@ def _remake(header, tensors, params, where):
 
 
 def _set_fitted(owner, attributes, tensors):
-    """Set attributes that a fit sets, and nothing else that an object has."""
+    """Set attributes that a fit sets, and no others."""
     for name, value in attributes.items():
         private = name in _PRIVATE and isinstance(owner, BaseSphereEstimator)
         if not (private or name[-1:] == "_" != name[:1]) or hasattr(type(owner), name):
@@ -271,7 +271,7 @@ def _set_fitted(owner, attributes, tensors):
 
 
 def _check_numbers(estimator):
-    """Refuse numbers that no fit sets."""
+    """Refuse numbers that no fit could have set."""
     counts = [estimator.n_features_in_, estimator.n_members_, *estimator._sample_shape]
     if not all(type(count) is int and count > 0 for count in counts):
         raise ValueError(f"its counts of features and members are {counts}")
@@ -285,7 +285,7 @@ def _check_numbers(estimator):
 
 
 def _net_parts(net, tensors, where):
-    """Return the parts of a net as `put_together` wants them."""
+    """Return the parts of a net in the form of `put_together`."""
     options = {name: decode(value, tensors) for name, value in net["options"].items()}
     history = [{name: decode(v, {}) for name, v in epoch.items()} for epoch in net["history"]]
     for epoch in history:
@@ -310,7 +310,7 @@ def _named(prefix, tensors):
 
 
 def _try_out(estimator):
-    """Predict a row of zeros: parts that do not fit together fail here."""
+    """Predict a row of zeros: inconsistent parts fail here."""
     shape, encoder = estimator._sample_shape, estimator.encoder_
     if math.prod(shape) > _LARGEST_TRIAL:
         return
@@ -325,25 +325,25 @@ def _try_out(estimator):
         raise ValueError(
             f"it has {len(targets)} classes or values, but {len(estimator.prototypes_)} prototypes"
         )
-    with suppress(ImportError):  # A frame may come from a library that is not here.
+    with suppress(ImportError):  # The library of a frame may not be installed here.
         encoder.decode(logits)
 
 
 def _set_wishes(estimator, output, requests):
-    """Set what the user told scikit-learn of an estimator."""
+    """Set the output container and metadata requests of an estimator."""
     if output is not None:
         estimator.set_output(transform=output)
     restore_requests(estimator, requests)
 
 
 def _name_of(cls):
-    """Return the name under which a class is stored: ours may move within the package."""
+    """Return the name under which a class is stored, which does not depend on its module."""
     ours = cls.__module__.split(".")[0] == __name__.split(".")[0]
     return cls.__name__ if ours else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _class_named(name: str) -> Any:
-    """Find an estimator of ours or a subclass that was defined or imported before."""
+    """Find an estimator of this package, or a subclass that was imported before."""
     known = [BaseSphereEstimator]
     for cls in known:
         known += [child for child in cls.__subclasses__() if child not in known]
@@ -354,6 +354,6 @@ def _class_named(name: str) -> Any:
 
 
 def _sentence(error):
-    """Return what an error says, as the middle of a sentence."""
+    """Return an error message, as the middle of a sentence."""
     said = f"{type(error).__name__}: {error}".removeprefix("ValueError: ").rstrip(".")
     return textwrap.shorten(said, 300, placeholder=" ...")

@@ -1,7 +1,7 @@
-"""Fitted networks taken apart into plain values and arrays, and put together elsewhere.
+"""Fitted networks taken apart into plain values and arrays, and put together again.
 
 Pickles and files hold the same parts: the network itself is built again from the parameters that
-described it, where these are ours, and only its numbers travel.
+describe it, if it is one of this package, and only its tensors are stored.
 """
 
 from typing import Any
@@ -17,10 +17,10 @@ from ._learning import net_options
 from ._routing import plain_requests, restore_requests
 from ._stored_values import is_described
 
-# Options of a net that follow from its estimator, and are code.
+# Options of a net that follow from its estimator and are code.
 _DERIVED = ("augmentation", "reader", "regularizer", "valid_score")
 
-# Calls of torch for every tensor of a network while it is built, at the most: it takes about ten.
+# Maximum number of torch calls per tensor while a network is built; about ten are needed.
 _CALLS_PER_TENSOR = 200
 
 
@@ -35,8 +35,8 @@ def take_apart(estimator: Any) -> dict[str, Any]:
     Returns
     -------
     parts : dict
-        Of ``module`` and ``criterion`` the tensors by name, on the CPU; options, history and
-        momentum as plain values. The momentum only under ``warm_start``.
+        The tensors of ``module`` and ``criterion`` by name, on the CPU; options, history and
+        optimiser state as plain values. The latter only under ``warm_start``.
     """
     parts = estimator.net_.__getstate__()
     options = {name: v for name, v in parts["options"].items() if name not in _DERIVED}
@@ -56,7 +56,7 @@ def put_together(estimator: Any, parts: dict[str, Any]) -> EmbeddingNet:
     Parameters
     ----------
     estimator : BaseSphereEstimator
-        With all that a fit sets but ``net_``.
+        With all that a fit sets except ``net_``.
     parts : dict
         From `take_apart`.
 
@@ -68,7 +68,7 @@ def put_together(estimator: Any, parts: dict[str, Any]) -> EmbeddingNet:
     Raises
     ------
     ValueError
-        If the parameters describe another network than the one that the tensors are from.
+        If the parameters describe another network than the one that the tensors belong to.
     """
     built, tensors = as_built(estimator), parts["module"]
     with neutral_torch():
@@ -83,14 +83,14 @@ def put_together(estimator: Any, parts: dict[str, Any]) -> EmbeddingNet:
         if reason is not None:
             raise ValueError(reason)
         model.load_state_dict(tensors)
-        # A loss with other settings than the stored one starts anew.
+        # A loss with other settings than the stored one starts from its initial state.
         criterion.load_state_dict(parts["criterion"], strict=False)
         options = {**net_options(built, model), **parts["options"]}
         return _net_of({**parts, "module": model, "criterion": criterion, "options": options})
 
 
 def carried_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes of an estimator in a form that any pickler can carry.
+    """Return the attributes of an estimator in a form that any pickler can handle.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def carried_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     -------
     state : dict
         The net as a dictionary: of plain values and arrays if its network can be built again,
-        else with the modules, on the CPU.
+        otherwise with the modules, on the CPU.
     """
     if "_metadata_request" in state:
         state = {**state, "_metadata_request": plain_requests(estimator)}
@@ -115,7 +115,7 @@ def carried_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
             parts[part] = {name: tensor.numpy() for name, tensor in parts[part].items()}
     else:
         parts = {**estimator.net_.__getstate__(), "momentum": parts["momentum"]}
-    # Networks and losses of the user's are parameters, and what the network was built with.
+    # Networks and losses of the user are parameters, and the network was built with them.
     moved = {id(v): on_cpu(v) for v in state.values() if isinstance(v, nn.Module)}
     state = {name: moved.get(id(value), value) for name, value in state.items()}
     built_with = {name: moved.get(id(v), v) for name, v in state["_built_with"].items()}
@@ -123,12 +123,12 @@ def carried_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def settle(estimator: Any) -> None:
-    """Give an estimator the net, and what else `carried_state` took apart.
+    """Restore the net, and what else `carried_state` took apart.
 
     Parameters
     ----------
     estimator : BaseSphereEstimator
-        With the attributes that were carried.
+        With the attributes from `carried_state`.
     """
     if "_metadata_request" in vars(estimator):
         restore_requests(estimator, estimator._metadata_request)
@@ -143,7 +143,7 @@ def settle(estimator: Any) -> None:
 
 
 def _tensors(parts: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
-    """Return copies of the arrays, since those that workers share cannot be written to."""
+    """Return copies of the arrays, since arrays shared between workers are read-only."""
     return {
         part: {name: torch.tensor(array) for name, array in parts[part].items()}
         for part in ("module", "criterion")
@@ -157,7 +157,7 @@ def _net_of(state: dict[str, Any]) -> EmbeddingNet:
 
 
 def departure(estimator: Any) -> str | None:
-    """Say in what a network is no longer the one that its parameters describe.
+    """Say how a network differs from the one that its parameters describe.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def departure(estimator: Any) -> str | None:
     Returns
     -------
     reason : str or None
-        ``None`` if it is, or if its parameters are code, of which nothing can be said.
+        ``None`` if it does not, or if its parameters are code, which cannot be compared.
     """
     built = as_built(estimator)
     if is_own_network(built.backbone):
@@ -178,7 +178,7 @@ def departure(estimator: Any) -> str | None:
 
 
 def mismatch(described: dict[str, Tensor], tensors: dict[str, Tensor]) -> str | None:
-    """Say in what a network that parameters describe differs from one whose tensors are known.
+    """Say how a network described by parameters differs from one whose tensors are known.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def mismatch(described: dict[str, Tensor], tensors: dict[str, Tensor]) -> str | 
     Returns
     -------
     reason : str or None
-        ``None`` if they agree in names, shapes and kinds of number.
+        ``None`` if they agree in names, shapes and number types.
     """
     for name in sorted(described.keys() ^ tensors.keys()):
         verb = "has" if name in described else "lacks"
@@ -204,7 +204,7 @@ def mismatch(described: dict[str, Tensor], tensors: dict[str, Tensor]) -> str | 
 
 
 class _Patience(TorchFunctionMode):
-    """Lose it after a number of calls, so that nobody can describe a network without an end."""
+    """Stop after a number of calls, so that no file can describe a network without end."""
 
     def __init__(self, n_calls: int):
         super().__init__()
@@ -221,14 +221,14 @@ def _sketch(built: Any, tensors: dict[str, Tensor], embedding_dim: int) -> dict[
     """Return names and shapes of the network that an estimator describes, without its memory."""
     prototypes = tensors["_prototypes"].to("meta")
     patience = _Patience(_CALLS_PER_TENSOR * (10 + len(tensors)))
-    # Seeded, since what is drawn for tensors without memory may move the caller's generator.
+    # Seeded, since initialising tensors without memory may advance the caller's generator.
     with seeded(0), torch.device("meta"), patience:
         model, _ = _build(built, prototypes, embedding_dim)
     return model.state_dict()
 
 
 def _build(built: Any, prototypes: Tensor, embedding_dim: int) -> tuple[Any, nn.Module]:
-    """Build a model and its criterion; in the order of a fit, so that draws are the same."""
+    """Build a model and its criterion, in the order of a fit, so that random numbers agree."""
     shape, columns = built.encoder_.output_shape_, built.encoder_.columns_
     described, criterion = built._describe(shape)[0], built._make_criterion()
     backbone = build_backbone(described, shape, embedding_dim, columns)
@@ -243,21 +243,21 @@ def as_built(estimator: Any) -> Any:
     Parameters
     ----------
     estimator : BaseSphereEstimator
-        Whose parameters may have been set since.
+        Its parameters may have been set since.
 
     Returns
     -------
     built : BaseSphereEstimator
-        Another one, which shares all it holds.
+        Another one, which shares all attributes.
     """
     built: Any = object.__new__(type(estimator))
-    # Where the net shall be is known, whatever the parameter says to the next fit.
+    # The device of the network is known, whatever the parameter says for the next fit.
     vars(built).update({**vars(estimator), **estimator._built_with, "device": "cpu"})
     return built
 
 
 def _can_be_built(estimator: Any, parts: dict[str, Any]) -> bool:
-    """Tell whether the parameters describe the network as it is, in numbers that NumPy knows."""
+    """Tell whether the parameters describe the network as it is, in numbers that NumPy has."""
     backbone = estimator._built_with["backbone"]
     if not (isinstance(backbone, str) or is_described(backbone)):
         return False

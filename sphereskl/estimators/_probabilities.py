@@ -1,4 +1,4 @@
-"""From cosines and the scale to probabilities."""
+"""From cosines and scale to probabilities."""
 
 from abc import abstractmethod
 from typing import Any
@@ -12,7 +12,7 @@ from ..training import infer
 
 
 class ProbabilityMixin:
-    """Probabilities of classes, ``softmax(scale_ * logits)`` freed of label smoothing."""
+    """Probabilities of classes, ``softmax(scale_ * logits)`` corrected for label smoothing."""
 
     scale_: float
     net_: Any
@@ -27,14 +27,14 @@ class ProbabilityMixin:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes), float64
             ``softmax(scale_ * logits)``, where the logits are the cosines with the prototypes
-            unless the norm of the embedding counts; columns follow `classes_`. Where labels were
-            smoothed, without their share, see `sphereskl.nn.log_probabilities`.
+            unless the norm of the embedding counts; columns follow `classes_`. The share of
+            label smoothing is removed, see `sphereskl.nn.log_probabilities`.
         """
         return np.exp(self.predict_log_proba(X))
 
@@ -44,7 +44,7 @@ class ProbabilityMixin:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
 
         Returns
         -------
@@ -57,5 +57,5 @@ class ProbabilityMixin:
         def view(logits: torch.Tensor) -> torch.Tensor:
             return log_probabilities(logits, self.scale_, smoothing)
 
-        # In full chunks: elsewhere the last bits of an exponential depend on a number's place.
+        # In full chunks: otherwise the last bits of an exponential depend on its position.
         return infer(view, all_logits).numpy()

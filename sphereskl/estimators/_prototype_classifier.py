@@ -1,4 +1,4 @@
-"""Classification by the nearest of prototypes that were placed beforehand."""
+"""Classification by the nearest of several prototypes placed before training."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,118 +18,123 @@ from ._classification import BaseSphereClassifier
 from ._components import PLACEMENTS, as_vectors, default_dim, resolve_prototypes
 from ._new_classes import NewClassesMixin, claim_reserved
 
-# Placements that need a dimension for every class, or for every second one.
+# Placements that need a dimension for every class, or for every second class.
 _WIDE = ("simplex", "orthonormal", "orthoplex")
 
 
 class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
-    """Classifier whose network maps every sample towards the prototype of its class.
+    """Classifier that maps every sample close to the prototype of its class on a sphere.
 
-    The prototypes are unit vectors, placed far apart before training begins; the network
-    learns to point at them. Labels, probabilities and embeddings are all read off the
+    The prototypes are unit vectors, placed far apart before training; the network learns to
+    embed samples in their directions. Labels, probabilities and embeddings all follow from the
     cosines between a sample's embedding and the prototypes.
 
     Parameters
     ----------
     backbone : {"auto", "mlp", "convnet"}, configuration, nn.Module or callable, \
             default="auto"
-        The network below the sphere. "auto" is `sphereskl.MLP` for tables and
+        Network that computes the embedding. "auto" is `sphereskl.MLP` for tables and
         `sphereskl.ConvNet` for images; pass an instance of either to set or tune its
         options (``backbone=MLP(dropout=0.3)``, ``backbone__dropout`` in a grid). An
-        `nn.Module` is copied, so that one that was trained before stays as it is; a
-        callable is given the shape of one sample and returns a module. Both see the
-        numbers of `X` as they are; with the others, columns and channels are standardised
-        (and columns clipped at 4 standard deviations).
+        `nn.Module` is copied, so that a pretrained network stays as it is; a callable is
+        called with the shape of one sample and returns a module. Both receive `X` unscaled;
+        for the other choices, columns and channels are standardised (and columns clipped at
+        4 standard deviations).
     embedding_dim : int or "auto", default="auto"
-        Dimension of the embedding, at least 2. "auto" is n_classes within [64, 256], or what
-        the given prototypes or a given network have; with ``loss="logits"`` it is
+        Dimension of the embedding, at least 2. "auto" is n_classes within [64, 256], or the
+        width of the given prototypes or of your own network; with ``loss="logits"`` it is
         ``n_classes - 1``.
     prototypes : str, array-like of shape (n_classes, embedding_dim) or mapping, \
             default="auto"
         Directions of the classes. "auto" takes the exact placement where one is known for
         this number of classes and dimensions, else a quick search for a well separated
-        one (pass ``place_prototypes(..., effort="best")`` for the best); "antipodal",
+        one (pass ``place_prototypes(..., effort="best")`` for the best). "antipodal",
         "polygon", "simplex", "orthoplex", "orthonormal", "separated", "uniform", "code"
-        and "random" name a method of
-        `sphereskl.geometry.place_prototypes`; "learned" starts like "auto" and trains the
-        prototypes with the network. Rows of an array follow the sorted labels; a mapping
-        gives a vector by label. Vectors need not be unit.
+        and "random" are methods of `sphereskl.geometry.place_prototypes`. "learned" starts
+        like "auto" and trains the prototypes with the network. The rows of an array follow
+        the sorted labels; a mapping gives a vector by label. Vectors need not be of unit length.
     loss : {"cross_entropy", "squared_cosine", "cosine", "logits"} or callable, \
             default="cross_entropy"
-        What is minimised: cross-entropy of ``softmax(scale * cosines)``, the
-        ``(1 - cos)^2`` of Mettes et al. [1]_, the ``1 - cos`` of Barz and Denzler [2]_, or
-        cross-entropy of inner products that keep the norm (Kasarla et al. [3]_). A
-        callable takes cosines (n_samples, n_classes), target (n_samples,) and weight
-        (n_samples,) or None as tensors and returns a scalar.
+        Loss: cross-entropy of ``softmax(scale * cosines)``, the ``(1 - cos)^2`` of Mettes et
+        al. [1]_, the ``1 - cos`` of Barz and Denzler [2]_, or cross-entropy of inner products
+        that keep the norm (Kasarla et al. [3]_). A callable takes cosines (n_samples,
+        n_classes), target (n_samples,) and weight (n_samples,) or None as tensors and returns a
+        scalar.
     scale : float or "learned", default="learned"
-        Multiplier of the cosines under ``loss="cross_entropy"`` while training. The
-        `scale_` of predicted probabilities is always fitted afterwards.
+        Inverse temperature: factor of the cosines in training, in [1e-6, 1e6], under
+        ``loss="cross_entropy"``; "learned" trains it with the network.
+        The `scale_` of predicted probabilities is always fitted after training.
     label_smoothing : float, default=0.1
-        Share of the target mass in [0, 1) spread over all classes, for "cross_entropy"
-        and "logits".
+        Label smoothing: share of the target probability in [0, 1) spread evenly over all
+        classes, for "cross_entropy" and "logits".
     n_reserved : int, default=0
-        Number of prototypes for classes that nobody has named yet; the loss keeps embeddings away
-        from them. A label that is new to `partial_fit` claims the one nearest to its rows.
+        Number of prototypes reserved for classes that are not known yet, at least 0; the loss
+        keeps embeddings away from them. In `partial_fit`, a new label takes the reserved
+        prototype nearest to its samples.
     categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
-        Which columns of a table are categories: those whose type says so (categorical, enum,
-        string or object), those with the given names or indices or in a mask, or none. Missing
-        categories are a level of their own, unseen ones are none. A network that the user
-        brought takes neither categories nor missing numbers.
+        Categorical columns of a table. "from_dtype" selects them by data type (categorical,
+        enum, string or object); a list of names or indices, or a mask, selects others; None
+        selects none. Missing categories are a level of their own, categories unseen in training
+        match no level. Your own network takes neither categories nor missing numbers.
     input_shape : tuple of int or dict, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
         channels), or a dictionary that names the sizes in the order of the axes, such as
-        {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
-        a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
-        without it.
+        {"height": 9, "width": 7, "channels": 12}. Set it to read flat rows as images, or for a
+        3-D array, whose axes are ambiguous. 4-D arrays with at most 4 channels at one end do
+        not need it.
     augmentation : ImageAugmentation, default=None
-        How images are changed while training, in a new way in every epoch, such as
-        ``ImageAugmentation(shift=4)``. Predictions see images as they are.
+        Data augmentation of images in training, drawn anew in every epoch, such as
+        ``ImageAugmentation(shift=4)``. Predictions use the images as they are.
     max_epochs : int, default=50
-        Passes over the training rows.
+        Number of epochs (passes over the training samples), at least 1. Early stopping may
+        end training sooner.
     batch_size : int or "auto", default="auto"
-        Largest number of rows in a step; batches of an epoch are of even size. "auto" is 64 up
-        to 3,000 training rows, else 128.
+        Mini-batch size: maximum number of samples per step, at least 1; batches of an epoch
+        are of (nearly) equal size. "auto" is 64 up to 3,000 training samples, else 128.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        "sgd" has momentum 0.9. A callable such as an optimiser class is called with
-        parameter groups and ``lr``.
+        Optimiser. "sgd" uses momentum 0.9. A callable, such as an optimiser class of torch, is
+        called with parameter groups and ``lr``.
     lr : float, default=4e-3
-        Highest learning rate.
+        Learning rate, positive: the maximum of `lr_schedule`. Lower it if training diverges.
     lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
-        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
-        divides by 10 after 53 % and 84 % of the steps.
+        Learning rate schedule over the epochs of a fit; "cosine" begins with a linear warm-up,
+        "step" divides by 10 after 53 % and 84 % of the steps.
     weight_decay : float, default=1e-2
-        Decay of weight matrices; biases, scale and prototypes do not decay.
+        Weight decay of weight matrices, at least 0; biases, scale and prototypes do not decay.
+        Raise it against overfitting.
     max_grad_norm : float, default=None
-        Longest gradient; longer ones are shortened to it.
+        Gradient clipping: maximum norm of the gradient, positive. None does not clip. Set it,
+        for example to 1, if training diverges.
     early_stopping : bool or "auto", default="auto"
-        Whether to stop once the loss on rows that judge the network has not improved for
-        `n_iter_no_change` epochs, and to go back to the weights of the best epoch. "auto" does
-        where judges cost no training row: with `X_val`, and with a backbone of several members,
-        such as `sphereskl.MLP`, each of which is judged by the rows it is not trained on.
+        Early stopping: whether to stop once the validation loss has not improved for
+        `n_iter_no_change` epochs, and to restore the weights of the best epoch. "auto" does so
+        where validation costs no training sample: with `X_val`, and with a backbone of several
+        members, such as `sphereskl.MLP`, each validated on the samples it is not trained on.
     validation_fraction : float, default=0.1
-        Share of the training rows in [0, 1), stratified, held out to fit `scale_` and to
-        stop early; copies of a row stay together. With 0, or if they would be fewer than
-        ten distinct rows, the training rows serve, and probabilities tend to be overconfident.
-        Members of a backbone hold out none: unless it is 0, each is trained without its share
-        of the rows.
+        Hold-out: share of the training samples in [0, 1), stratified, held out to fit `scale_`
+        and for early stopping; copies of a sample stay together. With 0, or if fewer than ten
+        distinct samples would be held out, the training samples are used instead, and
+        probabilities tend to be overconfident. With a backbone of several members nothing is
+        held out from all: unless it is 0, each member is trained without its own share.
     n_iter_no_change : int, default=10
-        Epochs to wait for an improvement.
+        Patience of early stopping: epochs to wait for an improvement, at least 1.
     class_weight : dict or "balanced", default=None
-        Weights of the classes in the loss, by label; "balanced" makes every class count
-        the same.
+        Class weights in the loss, by label; "balanced" gives all classes the same total weight.
+        Set it for imbalanced classes.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit's network.
+        Whether `fit` continues training the network of the last fit, instead of a new one.
     callbacks : list or tuple of skorch callbacks, default=None
-        Or of pairs (name, callback). They hear of training in the units of `y`, and may stop it.
+        skorch callbacks, or pairs (name, callback), called during training; they may stop it.
+        They see targets and predictions in the units of `y`.
     device : str or torch.device, default="auto"
-        Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
-        computes on one core, so that it is the same in a notebook and in the workers of a
+        Device for training and prediction; "auto" is the GPU if there is one. On the CPU a fit
+        uses one core, so that its result is the same in a notebook and in the workers of a
         search.
     dtype : {"float32", "float64"}, default="float32"
-        Precision of the network.
+        Floating-point precision of the network.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, held-out rows, order of rows and dropout. The same integer
-        gives the same model on the same kind of device, whatever ``n_jobs`` and the
+        Random seed of initial weights, held-out samples, order of samples and dropout. The same
+        integer gives the same model on the same kind of device, whatever ``n_jobs`` and the
         backend of joblib. Global random states are neither read nor changed.
     verbose : bool, default=False
         Whether to show a progress bar.
@@ -137,21 +142,21 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels in order.
+        Class labels, sorted.
     n_classes_ : int
         Number of classes.
     kappa_ : ndarray of shape (n_classes,)
-        Concentration of the embeddings of every class on the sphere (von Mises-Fisher).
+        Concentration of the embeddings of every class on the sphere (von Mises-Fisher kappa).
     prototypes_ : ndarray of shape (n_classes, embedding_dim)
-        Directions of the classes, in the order of `classes_`: unit rows, and for classes that
-        `add_classes` brought in as long as their cosines count.
+        Directions of the classes, in the order of `classes_`: unit vectors, except for classes
+        from `add_classes`, whose length scales their cosines.
     reserved_prototypes_ : ndarray of shape (n_free, embedding_dim)
-        Unit directions of `n_reserved` that no class has claimed.
+        Unit vectors of the `n_reserved` prototypes that no class has taken.
     scale_ : float
-        Scale that makes the probabilities of held-out rows most likely. It never changes
-        which class is most probable.
+        Inverse temperature of the predicted probabilities, fitted on held-out samples. It never
+        changes which class is the most probable.
     n_members_ : int
-        Number of networks that `transform` and predictions are the mean of.
+        Number of networks in the ensemble; `transform` and predictions average them.
     embedding_dim_ : int
         Dimension of the embedding.
     n_features_in_ : int
@@ -159,34 +164,34 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if `X` had names that are all strings.
     history_ : skorch.history.History
-        A dict for every epoch: ``train_loss``, ``train_loss_best`` (whether it is the
-        least so far), ``dur`` (seconds), and ``valid_loss``, ``valid_loss_best`` and
-        ``valid_score`` where rows were validated.
+        Training history, a dict for every epoch: ``train_loss``, ``train_loss_best`` (whether
+        it is the lowest so far), ``dur`` (seconds), and ``valid_loss``, ``valid_loss_best`` and
+        ``valid_score`` if there are validation samples.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     loss_curve_ : list of float
         Training loss of every epoch.
     validation_scores_ : list of float
-        Accuracy on validation rows of every epoch, where it stops early or `X_val` is given.
+        Validation accuracy of every epoch, with early stopping or `X_val`.
     device_ : torch.device
-        Where the model is.
+        Device of the model.
     encoder_ : TableEncoder or ImageEncoder
-        How samples become tensors.
+        Fitted preprocessing: turns samples into tensors.
     module_ : EmbeddingModel
         The trained network.
     net_ : EmbeddingNet
-        The skorch net that trained it.
+        skorch net that trained `module_`.
 
     See Also
     --------
-    sphereskl.geometry.place_prototypes : Where prototypes stand.
-    sklearn.neural_network.MLPClassifier : Without the sphere.
+    sphereskl.geometry.place_prototypes : Places the prototypes.
+    sklearn.neural_network.MLPClassifier : Neural network without the sphere.
 
     Notes
     -----
-    Under float64, on rows that fit into one batch, fitting with integer `sample_weight`
-    equals fitting with repeated rows to rounding. In several batches the two visit the
-    rows in other orders.
+    Under float64, on samples that fit into one batch, fitting with integer `sample_weight`
+    equals fitting with repeated samples, up to rounding. In several batches the two visit the
+    samples in different orders.
 
     References
     ----------
@@ -294,7 +299,7 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
 
     @property
     def reserved_prototypes_(self) -> NDArray[Any]:
-        """Unit directions that no class has claimed, ndarray of shape (n_free, embedding_dim)."""
+        """Reserved unit vectors without a class, ndarray of shape (n_free, embedding_dim)."""
         return self.module_.reserved.detach().cpu().numpy()
 
     def _admit(self, X: NDArray[Any], y: Any, weight: NDArray[Any]) -> None:
@@ -304,7 +309,7 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
         return self.backbone, self._requested_dim(), self._default_dim()
 
     def _requested_dim(self) -> int | None:
-        """Return the width that the parameters ask for, None if none."""
+        """Return the width that the parameters determine, or None."""
         if not isinstance(self.prototypes, str):
             given = as_vectors(self.prototypes, self.target_encoder_.first_classes_).shape[1]
             if self.embedding_dim not in ("auto", given):
@@ -345,7 +350,7 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
             return 2
         n_prototypes = len(self.classes_) + int(self.n_reserved)
         if self.loss == "logits":
-            # Kasarla et al.: further dimensions would add to the norm and to nothing else.
+            # Kasarla et al.: more dimensions would only add to the norm.
             return max(2, n_prototypes - 1)
         if isinstance(self.prototypes, str) and self.prototypes in _WIDE:
             return max(64, n_prototypes)
@@ -362,6 +367,6 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
         )
 
     def _is(self, parameter: str, value: str) -> bool:
-        """Compare a parameter that may be an array with a string."""
+        """Tell whether a parameter, which may be an array, equals a string."""
         given = getattr(self, parameter)
         return isinstance(given, str) and given == value

@@ -1,4 +1,4 @@
-"""Logits and targets in the units of y, for callbacks that score while a network is trained."""
+"""Logits and targets in the units of y, for callbacks that score during training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class LabelReading:
         return self.encoder.classes_
 
     def decode_target(self, target: Tensor) -> NDArray[Any]:
-        """Return the labels of row numbers."""
+        """Return the labels of class indices."""
         return self.encoder.classes_[target.cpu().numpy()]
 
     def predict(self, logits: NDArray[Any], scale: Callable[[], float]) -> NDArray[Any]:
@@ -56,7 +56,7 @@ class LabelReading:
 
 
 class MedianReading(LabelReading):
-    """Labels in an order, of which the median stands for a row."""
+    """Ordered labels; the median is predicted."""
 
     def predict(self, logits: NDArray[Any], scale: Callable[[], float]) -> NDArray[Any]:
         """Return the medians of the probabilities."""

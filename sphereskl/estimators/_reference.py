@@ -1,4 +1,4 @@
-"""What a classifier keeps of rows that it has seen, to tell typical ones from strange ones."""
+"""Statistics of the samples that a classifier has seen, for novelty detection."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..training import LazyRows, TensorData, infer, one_thread
 
-# Rows whose embedding is kept, and held-out rows whose scores are, at the most.
+# Maximum number of embeddings that are kept, and of held-out samples whose scores are.
 _MOST_KEPT = 1000
-# Numbers in the outputs that class means and covariances are learned from, and rows, at the most.
+# Maximum number of outputs used for class means and covariances, and of rows.
 _MOST_NUMBERS, _MOST_ROWS = 4_000_000, 32_768
 # Distances from class means, of all members, that are computed at a time.
 _MOST_DISTANCES = 2**22
@@ -21,12 +21,12 @@ _MOST_DISTANCES = 2**22
 # Rows of which deviations are computed at a time.
 _ROWS_AT_ONCE = 16_384
 
-# Rows that are sorted by class to choose among, at the most.
+# Maximum number of rows that are sorted by class to choose from.
 _MOST_SORTED = 2**18
 
-# Share of the mean variance that is added to every variance, so that each has an inverse.
+# Share of the mean variance added to every variance (shrinkage), so that each has an inverse.
 _SHRINKAGE = 1e-3
-# What is left of earlier parts of a stream when one more has come: the network moves on.
+# Weight of earlier parts of a stream after each new one: the network changes.
 _MEMORY = 0.9
 
 Reference = dict[str, NDArray[Any]]
@@ -35,19 +35,19 @@ Reference = dict[str, NDArray[Any]]
 def refer(
     estimator: Any, train: TensorData, valid: TensorData | None, former: Reference | None
 ) -> Reference:
-    """Learn what rows look like to a network.
+    """Compute the statistics that novelty detection needs.
 
     Parameters
     ----------
     estimator : BaseSphereClassifier
         Trained and calibrated.
     train : TensorData
-        Rows that it was trained on, by all members or all but the judge.
+        Training samples, of all members or of all but the validated one.
     valid : TensorData or None
-        Rows that the network, or the member that judges, was not trained on; without any those
-        of `train` serve.
+        Samples that the network, or the member they validate, was not trained on; without any,
+        those of `train` are used.
     former : dict or None
-        What is known from earlier parts of a stream.
+        Statistics of earlier parts of a stream.
 
     Returns
     -------
@@ -55,8 +55,8 @@ def refer(
         ``embeddings`` (n_kept, embedding_dim), means over members of unit embeddings, and
         ``target`` (n_kept,); ``counts`` (n_members, n_classes), ``means`` (n_members, n_classes,
         width) and ``scatter`` (n_members, width, width) of the outputs of the backbone, each
-        member's without the rows that it judges; ``judged`` (n_judged, 2), the traits of held-out
-        rows.
+        member's without the samples that validate it; ``judged`` (n_judged, 2), the traits of
+        held-out samples.
     """
     n_classes, width = len(estimator.classes_), estimator.n_members_ * estimator.embedding_dim_
     most = max(2000, min(_MOST_ROWS, _MOST_NUMBERS // width))
@@ -78,7 +78,7 @@ def refer(
 
 
 def outputs(estimator: Any, X: Tensor | LazyRows, *, unit: bool = False) -> NDArray[np.float64]:
-    """Return what the backbone says of encoded rows, (n_members, n_samples, embedding_dim).
+    """Return the outputs of the backbone for encoded rows, (n_members, n_samples, embedding_dim).
 
     `unit` normalises every row.
     """
@@ -98,14 +98,14 @@ def _unit(h: NDArray[Any]) -> NDArray[Any]:
 
 
 def moments(h: NDArray[Any], rows: TensorData, n_classes: int) -> Reference:
-    """Return numbers, means and common scatter of the classes, for every member by itself.
+    """Return counts, means and common scatter of the classes, for each member.
 
     Parameters
     ----------
     h : ndarray of shape (n_members, n_samples, width)
         Outputs.
     rows : TensorData
-        Of which they are; a member does not count the rows that it judges.
+        Their samples; a member ignores the samples that validate it.
     n_classes : int
         Number of classes.
 
@@ -140,19 +140,19 @@ def _scatter(away: NDArray[Any], share: NDArray[Any]) -> NDArray[Any]:
 
 
 def merge(former: Reference, latter: Reference, *, memory: float) -> Reference:
-    """Join what is known from two sets of rows, by the pairwise formulas of Chan et al. (1979).
+    """Merge statistics of two sets of rows, by the pairwise formulas of Chan et al. (1979).
 
     Parameters
     ----------
     former, latter : dict of str to ndarray
-        References to the same classes.
+        Statistics of the same classes.
     memory : float
         Factor in [0, 1] of the weight of the former.
 
     Returns
     -------
     reference : dict of str to ndarray
-        Without what is known of held-out rows.
+        Without the statistics of held-out samples.
     """
     before, after = memory * former["counts"], latter["counts"]
     counts = before + after
@@ -169,21 +169,21 @@ def merge(former: Reference, latter: Reference, *, memory: float) -> Reference:
 
 
 def rearranged(reference: Reference, places: NDArray[Any], n_classes: int) -> Reference:
-    """Return what is known when classes have moved to other places among more.
+    """Return statistics after classes have moved to other positions among more classes.
 
     Parameters
     ----------
     reference : dict of str to ndarray
         From `refer`.
     places : ndarray of shape (n_former_classes,)
-        Where the former classes stand now.
+        New positions of the former classes.
     n_classes : int
-        Number of classes now.
+        New number of classes.
 
     Returns
     -------
     reference : dict of str to ndarray
-        New classes have no rows.
+        New classes have no samples.
     """
     n_members, _, width = reference["means"].shape
     counts, means = np.zeros((n_members, n_classes)), np.zeros((n_members, n_classes, width))
@@ -198,15 +198,15 @@ def traits(
     """Return two measures of how typical encoded rows are, (n_samples, 2); higher is more typical.
 
     Energy and Mahalanobis distance, see `NoveltyMixin.score_samples`: means over all members, or
-    what the `member` of each row says.
+    of the `member` of each row.
     """
     model, dtype = estimator.module_, estimator.module_.prototypes.dtype
     whitening = _whitening(reference)
     centres = reference["means"] @ whitening
     centres[reference["counts"] <= 0] = 0
     offset = np.where(reference["counts"] > 0, np.square(centres).sum(axis=2), np.inf)
-    # As tensors of the network's type, for what is computed where it is. A forked process could
-    # wait for threads of torch that it does not have.
+    # As tensors of the network's type and device. A forked process could wait for threads of torch
+    # that it does not have.
     with one_thread():
         w, c, c_squared = (
             torch.from_numpy(a).to(estimator.device_, dtype)
@@ -217,7 +217,7 @@ def traits(
         h = model.backbone(X)
         h = h if h.ndim == 3 else h[None]
         g, white = model.open(model.read(h)), h @ w
-        # |a - c|^2; a class of which a member has no row is infinitely far away.
+        # |a - c|^2; a class without rows of a member is infinitely far away.
         to_centres = white.square().sum(dim=2, keepdim=True) + c_squared - 2 * white @ c.mT
         distance = to_centres.amin(dim=2).clamp(min=0)
         if member:
@@ -237,13 +237,13 @@ def _whitening(reference: Reference) -> NDArray[np.float64]:
     scatter, width = reference["scatter"], reference["scatter"].shape[1]
     covariance = scatter / np.maximum(reference["counts"].sum(axis=1), 1e-30)[:, None, None]
     mean_variance = np.trace(covariance, axis1=1, axis2=2)[:, None, None] / width
-    # A network that says the same of all rows of a class has no variance at all.
+    # A network with equal outputs for all rows of a class has no variance at all.
     covariance = covariance + np.maximum(_SHRINKAGE * mean_variance, 1e-12) * np.eye(width)
     return np.linalg.inv(np.linalg.cholesky(covariance)).transpose(0, 2, 1)
 
 
 def _even_share(target: Tensor, n_classes: int, most: int) -> Tensor:
-    """Choose rows evenly from every class, `most` of them, or all if they are no more."""
+    """Choose rows evenly from every class, `most` of them, or all if there are no more."""
     if len(target) <= most:
         return torch.arange(len(target), device=target.device)
     every = -(-len(target) // _MOST_SORTED)

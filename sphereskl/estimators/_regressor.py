@@ -1,4 +1,4 @@
-"""Regression: a value is a place on the arc between two poles."""
+"""Regression: values are mapped to the arc between two poles."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -27,105 +27,108 @@ from ._scores import value_score
 from ._stored_samples import with_targets
 from ._weights import check_weight
 
-# Dimension of every target's sphere, chosen in docs/benchmarks/regression.
+# Dimension of the sphere of every target, chosen in docs/benchmarks/regression.
 _BLOCK_DIM = 8
 
 
 class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, BaseSphereEstimator):
     """Regressor whose network maps every sample onto the arc between two poles.
 
-    The lowest value stands at one pole of the sphere, the highest at the other; the network
-    learns the angle in between, and a prediction is read off the cosine with the upper pole.
-    Several values have a sphere each.
+    The lowest value lies at one pole of the sphere, the highest at the other; the network
+    learns the angle in between, and the prediction follows from the cosine with the upper pole.
+    With several targets, each has a sphere of its own.
 
     Parameters
     ----------
     backbone : {"auto", "mlp", "convnet"}, configuration, nn.Module or callable, \
             default="auto"
-        The network below the sphere. "auto" is `sphereskl.MLP` for tables and
+        Network that computes the embedding. "auto" is `sphereskl.MLP` for tables and
         `sphereskl.ConvNet` for images; pass an instance of either to set or tune its
         options (``backbone=MLP(dropout=0.3)``, ``backbone__dropout`` in a grid). An
-        `nn.Module` is copied, so that one that was trained before stays as it is; a
-        callable is given the shape of one sample and returns a module. Both see the
-        numbers of `X` as they are; with the others, columns and channels are standardised
-        (and columns clipped at 4 standard deviations).
+        `nn.Module` is copied, so that a pretrained network stays as it is; a callable is
+        called with the shape of one sample and returns a module. Both receive `X` unscaled;
+        for the other choices, columns and channels are standardised (and columns clipped at
+        4 standard deviations).
     embedding_dim : int or "auto", default="auto"
         Dimension of the embedding, at least 2 for every target and a multiple of their
-        number. "auto" is 8 for every target, or what a given network has.
+        number. "auto" is 8 for every target, or the output width of your own network.
     bounds : "minmax", pair or array-like of shape (n_targets, 2), default="minmax"
-        Values at the lower and the upper pole, which predictions never leave. "minmax"
-        takes the least and the greatest value of the training rows; a pair (low, high)
-        holds for all targets.
+        Values at the lower and the upper pole; predictions never leave them. "minmax" takes
+        the minimum and the maximum of the training targets; a pair (low, high) holds for all
+        targets.
     bounds_margin : float, default=0.0
-        Part of the range, at least 0, by which the bounds are moved apart on both sides,
-        for values beyond those in training.
+        Share of the range, at least 0, by which the bounds are widened on both sides. Raise it
+        if values beyond those in training are expected.
     loss : {"gaussian", "squared", "absolute", "huber", "quantile"} or callable, \
             default="gaussian"
-        What is minimised of the difference between the cosine and the one asked for, and
-        with it what is predicted: the mean with the first two, the median, something between
-        them, or the quantile that `quantile` names. "gaussian" is the logarithm of the mean
-        square, the likelihood of noise of unknown size: it goes on learning where "squared"
-        fades, and needs judges that stop it where there is much noise. A callable takes
-        cosines (n_samples, n_targets), target (n_samples, n_targets) and weight (n_samples,)
-        or None as tensors and returns a scalar.
+        Loss. It decides what is predicted: "gaussian" and "squared" the mean, "absolute" the
+        median, "huber" something in between, "quantile" the quantile given by `quantile`.
+        "gaussian" is the logarithm of the mean squared error, the likelihood of Gaussian noise of
+        unknown variance: its gradient does not vanish as errors shrink, so that noisy data need
+        early stopping. A callable takes cosines (n_samples, n_targets), target (n_samples,
+        n_targets) and weight (n_samples,) or None as tensors and returns a scalar.
     quantile : float, default=0.5
-        Which quantile, in (0, 1), under ``loss="quantile"``.
+        Quantile to predict, in (0, 1), under ``loss="quantile"``.
     categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
-        Which columns of a table are categories: those whose type says so (categorical, enum,
-        string or object), those with the given names or indices or in a mask, or none. Missing
-        categories are a level of their own, unseen ones are none. A network that the user
-        brought takes neither categories nor missing numbers.
+        Categorical columns of a table. "from_dtype" selects them by data type (categorical,
+        enum, string or object); a list of names or indices, or a mask, selects others; None
+        selects none. Missing categories are a level of their own, categories unseen in training
+        match no level. Your own network takes neither categories nor missing numbers.
     input_shape : tuple of int or dict, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
         channels), or a dictionary that names the sizes in the order of the axes, such as
-        {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
-        a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
-        without it.
+        {"height": 9, "width": 7, "channels": 12}. Set it to read flat rows as images, or for a
+        3-D array, whose axes are ambiguous. 4-D arrays with at most 4 channels at one end do
+        not need it.
     augmentation : ImageAugmentation, default=None
-        How images are changed while training, in a new way in every epoch, such as
-        ``ImageAugmentation(shift=4)``. Predictions see images as they are.
+        Data augmentation of images in training, drawn anew in every epoch, such as
+        ``ImageAugmentation(shift=4)``. Predictions use the images as they are.
     max_epochs : int, default=50
-        Passes over the training rows.
+        Number of epochs (passes over the training samples), at least 1. Early stopping may
+        end training sooner.
     batch_size : int or "auto", default="auto"
-        Largest number of rows in a step; batches of an epoch are of even size. "auto" is 64 up
-        to 3,000 training rows, else 128.
+        Mini-batch size: maximum number of samples per step, at least 1; batches of an epoch
+        are of (nearly) equal size. "auto" is 64 up to 3,000 training samples, else 128.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        "sgd" has momentum 0.9. A callable such as an optimiser class is called with
-        parameter groups and ``lr``.
+        Optimiser. "sgd" uses momentum 0.9. A callable, such as an optimiser class of torch, is
+        called with parameter groups and ``lr``.
     lr : float, default=4e-3
-        Highest learning rate.
+        Learning rate, positive: the maximum of `lr_schedule`. Lower it if training diverges.
     lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
-        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
-        divides by 10 after 53 % and 84 % of the steps.
+        Learning rate schedule over the epochs of a fit; "cosine" begins with a linear warm-up,
+        "step" divides by 10 after 53 % and 84 % of the steps.
     weight_decay : float, default=1e-2
-        Decay of weight matrices; biases, scale and prototypes do not decay.
+        Weight decay of weight matrices, at least 0; biases, scale and prototypes do not decay.
+        Raise it against overfitting.
     max_grad_norm : float, default=None
-        Longest gradient; longer ones are shortened to it.
+        Gradient clipping: maximum norm of the gradient, positive. None does not clip. Set it,
+        for example to 1, if training diverges.
     early_stopping : bool or "auto", default="auto"
-        Whether to stop once the loss on rows that judge the network has not improved for
-        `n_iter_no_change` epochs, and to go back to the weights of the best epoch. "auto" does
-        where judges cost no training row: with `X_val`, and with a backbone of several members,
-        such as `sphereskl.MLP`, each of which is judged by the rows it is not trained on.
+        Early stopping: whether to stop once the validation loss has not improved for
+        `n_iter_no_change` epochs, and to restore the weights of the best epoch. "auto" does so
+        where validation costs no training sample: with `X_val`, and with a backbone of several
+        members, such as `sphereskl.MLP`, each validated on the samples it is not trained on.
     validation_fraction : float, default=0.1
-        Share of the training rows in [0, 1) that is held out for `early_stopping`; copies
-        of a row stay together. With 0, or if they would be fewer than ten distinct rows,
-        the training loss decides when to stop. Members of a backbone hold out none: unless it
-        is 0, each is trained without its share of the rows.
+        Hold-out: share of the training samples in [0, 1) that is held out for `early_stopping`;
+        copies of a sample stay together. With 0, or if fewer than ten distinct samples would be
+        held out, the training loss decides when to stop. With a backbone of several members
+        nothing is held out from all: unless it is 0, each member is trained without its own share.
     n_iter_no_change : int, default=10
-        Epochs to wait for an improvement.
+        Patience of early stopping: epochs to wait for an improvement, at least 1.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit's network.
+        Whether `fit` continues training the network of the last fit, instead of a new one.
     callbacks : list or tuple of skorch callbacks, default=None
-        Or of pairs (name, callback). They hear of training in the units of `y`, and may stop it.
+        skorch callbacks, or pairs (name, callback), called during training; they may stop it.
+        They see targets and predictions in the units of `y`.
     device : str or torch.device, default="auto"
-        Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
-        computes on one core, so that it is the same in a notebook and in the workers of a
+        Device for training and prediction; "auto" is the GPU if there is one. On the CPU a fit
+        uses one core, so that its result is the same in a notebook and in the workers of a
         search.
     dtype : {"float32", "float64"}, default="float32"
-        Precision of the network.
+        Floating-point precision of the network.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, held-out rows, order of rows and dropout. The same integer
-        gives the same model on the same kind of device, whatever ``n_jobs`` and the
+        Random seed of initial weights, held-out samples, order of samples and dropout. The same
+        integer gives the same model on the same kind of device, whatever ``n_jobs`` and the
         backend of joblib. Global random states are neither read nor changed.
     verbose : bool, default=False
         Whether to show a progress bar.
@@ -133,50 +136,50 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
     Attributes
     ----------
     bounds_ : ndarray of shape (n_targets, 2)
-        Values at the poles, `bounds_margin` included.
+        Values at the poles, including `bounds_margin`.
     prototypes_ : ndarray of shape (n_targets, embedding_dim // n_targets)
-        Upper pole of every target's sphere; the lower one is its opposite.
+        Upper pole of the sphere of every target; the lower pole is opposite.
     n_members_ : int
-        Number of networks that `transform` and predictions are the mean of.
+        Number of networks in the ensemble; `transform` and predictions average them.
     embedding_dim_ : int
-        Dimension of the embedding, all spheres together.
+        Dimension of the embedding, summed over all spheres.
     n_features_in_ : int
         Number of columns of `X`; the size of its second axis for images.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if `X` had names that are all strings.
     history_ : skorch.history.History
-        A dict for every epoch: ``train_loss``, ``train_loss_best`` (whether it is the
-        least so far), ``dur`` (seconds), and ``valid_loss``, ``valid_loss_best`` and
-        ``valid_score`` where rows were validated.
+        Training history, a dict for every epoch: ``train_loss``, ``train_loss_best`` (whether
+        it is the lowest so far), ``dur`` (seconds), and ``valid_loss``, ``valid_loss_best`` and
+        ``valid_score`` if there are validation samples.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     loss_curve_ : list of float
         Training loss of every epoch.
     validation_scores_ : list of float
-        R2 on validation rows of every epoch, where it stops early or `X_val` is given.
+        Validation R2 of every epoch, with early stopping or `X_val`.
     device_ : torch.device
-        Where the model is.
+        Device of the model.
     encoder_ : TableEncoder or ImageEncoder
-        How samples become tensors.
+        Fitted preprocessing: turns samples into tensors.
     module_ : ProductModel
         The trained network.
     net_ : EmbeddingNet
-        The skorch net that trained it.
+        skorch net that trained `module_`.
 
     See Also
     --------
-    HypersphericalOrdinalClassifier : For values that are steps in an order.
-    sklearn.compose.TransformedTargetRegressor : For values that spread over magnitudes.
+    HypersphericalOrdinalClassifier : For ordered classes.
+    sklearn.compose.TransformedTargetRegressor : For values that span orders of magnitude.
 
     Notes
     -----
-    The target of a row is the cosine ``r = 2 (y - low) / (high - low) - 1`` [1]_. Under the
+    The target of a sample is the cosine ``r = 2 (y - low) / (high - low) - 1`` [1]_. Under the
     squared loss this is least squares with a bounded link: nothing is distorted, and the
-    embedding's free directions cost nothing. For any a > 0 and b, fitting ``a y + b``
-    predicts a times the former prediction plus b, up to rounding.
+    embedding's other dimensions do not affect the loss. For any a > 0 and b, fitting ``a y + b``
+    predicts a times the original prediction plus b, up to rounding.
 
-    There is no ``return_std``: errors are not normal, and `predict_interval` says how large they
-    are. See the user guide, section "How sure is a value?".
+    There is no ``return_std``: errors are not normally distributed, and `predict_interval` says how
+    large they are. See the user guide, section "How sure is a value?".
 
     References
     ----------
@@ -280,12 +283,12 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            A part of the samples. The first call settles how columns are standardised.
+            A part of the samples. The first call determines how columns are standardised.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Their values. With ``bounds="minmax"`` the first call settles the bounds, which
-            predictions never leave: pass `bounds` if later parts may go beyond.
+            Their values. With ``bounds="minmax"`` the first call sets the bounds, which
+            predictions never leave: pass `bounds` if later parts may exceed them.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss.
+            Sample weights in the loss.
 
         Returns
         -------
@@ -300,11 +303,11 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or images
-            Samples in the form that was fitted.
+            Samples in the same form as in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             True values; may be None if `X` is a Dataset of pairs.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Sample weights.
 
         Returns
         -------
@@ -315,7 +318,7 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         y = plain_values(y)
         weight = None if sample_weight is None else check_weight(sample_weight, y)
         predicted = self.predict(X)
-        with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn adds all values up
+        with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn sums all values
             y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
         return value_score(y, predicted, weight)
 
@@ -333,7 +336,7 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         return self._place
 
     def _place(self, width: int, seed: int) -> Tensor:
-        """Return the upper pole of every target's sphere: its first axis."""
+        """Return the upper pole of the sphere of every target: its first axis."""
         n_targets = len(self.bounds_)
         if width % n_targets or width < 2 * n_targets:
             raise ValueError(
@@ -362,6 +365,6 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         weight = (weight / weight.sum()).to(target)[:, None]
         residual = (weight * (target - logits).square()).sum(dim=0)
         spread = (weight * (target - (weight * target).sum(dim=0)).square()).sum(dim=0)
-        # A target that does not vary counts as explained if it is met, as in scikit-learn.
+        # A constant target counts as explained if predicted exactly, as in scikit-learn.
         unexplained = torch.where(spread > 0, residual / spread, (residual > 0).to(residual))
         return 1 - unexplained.mean()

@@ -1,4 +1,4 @@
-"""Which metadata the user wants routed to the methods of an estimator, as plain values."""
+"""Metadata routing requests of an estimator, as plain values."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 
 def plain_requests(estimator: Any) -> dict[str, dict[str, Any]]:
-    """Return what was asked for by ``set_fit_request`` and its like.
+    """Return the requests made by ``set_fit_request`` and similar methods.
 
     Parameters
     ----------
@@ -16,8 +16,8 @@ def plain_requests(estimator: Any) -> dict[str, dict[str, Any]]:
     Returns
     -------
     requests : dict of dict
-        For methods that are asked about, True, False, None or another name for every argument;
-        empty if nothing was asked for.
+        For methods with requests, True, False, None or another name for every argument;
+        empty if there are none.
     """
     requests = vars(estimator).get("_metadata_request")
     methods = {} if requests is None else vars(requests)
@@ -26,7 +26,7 @@ def plain_requests(estimator: Any) -> dict[str, dict[str, Any]]:
 
 
 def restore_requests(estimator: Any, requests: dict[str, dict[str, Any]]) -> None:
-    """Ask for what was asked for.
+    """Restore metadata routing requests.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def restore_requests(estimator: Any, requests: dict[str, dict[str, Any]]) -> Non
     if not requests:
         vars(estimator).pop("_metadata_request", None)
         return
-    # The name, not the estimator: a circle, which not every format can carry.
+    # The name, not the estimator: a circular reference, which not every format supports.
     estimator._metadata_request = MetadataRequest(owner=type(estimator).__name__)
     for method, wanted in requests.items():
         for argument, alias in wanted.items():

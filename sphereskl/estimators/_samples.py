@@ -1,4 +1,4 @@
-"""Validation of samples: what users hand over, as one array of numbers."""
+"""Validation of samples: whatever users pass, as one array of numbers."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -24,15 +24,15 @@ def check_samples(
     Parameters
     ----------
     estimator : BaseSphereEstimator
-        Whose parameters count; gets what is known of samples.
+        Estimator with its parameters; gets the attributes that describe samples.
     X : array-like, DataFrame or Tensor
         Samples.
     y : array-like or Tensor, default="no_validation"
         Targets.
     reset : bool
-        Whether to set what is known of samples, instead of comparing with it.
+        Whether to set the attributes that describe samples, instead of comparing with them.
     **options
-        For targets, of scikit-learn's ``check_X_y``.
+        For targets, options of scikit-learn's ``check_X_y``.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def check_samples(
     if is_table and takes_gaps(estimator):
         options["ensure_all_finite"] = "allow-nan"
     checked: Any
-    # Scikit-learn adds all values up to see whether one is not finite, and sums may overflow.
+    # Scikit-learn sums all values to see whether one is not finite, and sums may overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         if stored is not None:
             checked = check_stored(estimator, stored, y, reset=reset, **options)
@@ -87,7 +87,7 @@ def check_samples(
 
 @one_thread()
 def encode_samples(estimator: Any, X: Any) -> Tensor | LazyRows:
-    """Validate samples that are to be predicted, and turn them into a tensor.
+    """Validate samples to predict, and turn them into a tensor.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def encode_samples(estimator: Any, X: Any) -> Tensor | LazyRows:
     Returns
     -------
     X : Tensor of shape (n_samples, ...) or LazyRows
-        What the network takes.
+        Input of the network.
     """
     checked = check_samples(estimator, X, reset=False)
     if isinstance(checked, StoredRows):
@@ -110,7 +110,7 @@ def encode_samples(estimator: Any, X: Any) -> Tensor | LazyRows:
 def check_judges(
     estimator: Any, X_val: Any, y_val: Any, weigh: Callable[..., Any]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None:
-    """Validate the rows that a model is judged by, if there are any.
+    """Validate the validation set, if there is one.
 
     Parameters
     ----------
@@ -119,12 +119,12 @@ def check_judges(
     X_val, y_val : array-like or None
         Samples and targets.
     weigh : callable
-        The factors that targets give to the weights of their rows.
+        Factors that targets give to the weights of their samples.
 
     Returns
     -------
     judges : tuple (X, target, weight) or None
-        Rows of positive weight; ``None`` if there is neither.
+        Samples of positive weight; ``None`` if there is no validation set.
     """
     X_val, y_val = opened(X_val, y_val)
     if X_val is None and y_val is None:
@@ -140,12 +140,12 @@ def check_judges(
     target = estimator.target_encoder_.encode(y_val, "y_val")
     judges = counted(X_val, target, np.ones(len(X_val)) * weigh(target))
     if not len(judges[0]):
-        raise ValueError("y_val leaves no row of positive weight to judge by; see class_weight.")
+        raise ValueError("y_val leaves no sample of positive weight to validate; see class_weight.")
     return judges
 
 
 def _check_kind(X: Any) -> None:
-    """Refuse samples that are no table and no images, whatever they hold."""
+    """Refuse samples that are neither a table nor images, whatever they contain."""
     is_text = isinstance(X, str | bytes)
     known = isinstance(X, Sequence | memoryview | StoredRows) or any(
         hasattr(X, name) for name in ("__array__", "__array_interface__", "shape")
@@ -158,7 +158,7 @@ def _check_kind(X: Any) -> None:
 
 
 def _explain(X: Any, error: Exception) -> None:
-    """Raise an error that names the column in which values are no numbers, or at least `X`."""
+    """Raise an error that names the column that is not numeric, or at least `X`."""
     is_table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2)
     of_numbers = "float" in str(error) or isinstance(error, OverflowError)
     columns = split_columns(X) if is_table and of_numbers else []
@@ -174,19 +174,20 @@ def _explain(X: Any, error: Exception) -> None:
 
 
 def _fill_masked(X: np.ma.MaskedArray, takes_gaps: bool) -> NDArray[Any]:
-    """Return a masked array with gaps where numbers are masked: they are not to be seen."""
+    """Return a masked array with NaN where numbers are masked."""
     if not np.ma.getmaskarray(X).any():
         return np.asarray(X)
     if not takes_gaps:
         raise ValueError(
-            "X is a masked array, but gaps are taken in tables by networks of ours only; fill it, "
+            "X is a masked array, but missing values are accepted only in tables and not by your "
+            "own network; fill it, "
             "for example by X.filled(0)."
         )
     return np.ma.filled(X.astype(np.float64), np.nan)
 
 
 def _from_lists(X: Any) -> NDArray[Any]:
-    """Return nested lists as an array, in which numbers beside strings stay numbers."""
+    """Return nested lists as an array in which numbers next to strings stay numbers."""
     try:
         array = np.asarray(X)
     except RecursionError:
@@ -195,7 +196,7 @@ def _from_lists(X: Any) -> NDArray[Any]:
 
 
 def _make_reader(estimator: Any, X: Any) -> ColumnReader | None:
-    """Return what reads the columns of a table, None for numbers and nothing else."""
+    """Return the reader of the columns of a table, None if it is purely numeric."""
     given = estimator.categorical_features
     by_type = given is None or (isinstance(given, str) and given == "from_dtype")
     is_array = isinstance(X, np.ndarray) and X.dtype.kind != "c"
@@ -205,7 +206,7 @@ def _make_reader(estimator: Any, X: Any) -> ColumnReader | None:
 
 
 def _read(estimator: Any, X: Any, y: Any, *, reset: bool, **options: Any) -> NDArray[Any] | tuple:
-    """Validate a table with levels that are not numbers: names and number of columns, then rows."""
+    """Validate a table with non-numeric levels: names and number of columns, then rows."""
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     matrix = estimator._reader.read(X)
     options["estimator"], options["input_name"] = estimator, "X"

@@ -1,4 +1,4 @@
-"""How well classes and values are predicted, where rows may lack one of them."""
+"""Scores of predicted classes and values, where samples may lack one of them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length
 from ..preprocessing import is_known, split_targets
 from ._weights import check_weight
 
-# Squares of larger values, and sums of them, may be beyond the largest float.
+# Squares of larger values, and their sums, may exceed the largest float.
 _SQUARES_OVERFLOW = 1e150
 
 
@@ -24,12 +24,12 @@ def value_score(
     y, predicted : ndarray of shape (n_samples,) or (n_samples, n_targets)
         True and predicted values.
     weight : ndarray of shape (n_samples,) or None
-        Weights of the rows.
+        Sample weights.
 
     Returns
     -------
     score : float
-        At most 1, also where squares of the values are beyond the largest float.
+        At most 1, also where squares of the values exceed the largest float.
     """
     largest = max(np.abs(y).max(), np.abs(predicted).max())
     if largest > _SQUARES_OVERFLOW:
@@ -47,19 +47,19 @@ def joint_score(
     label, value : ndarray of shape (n_samples,)
         What was predicted.
     y : DataFrame with 2 columns, array-like of shape (n_samples, 2) or pair of array-like
-        True classes and values. Missing ones are not counted.
+        True classes and values. Missing ones are ignored.
     sample_weight : array-like of shape (n_samples,) or None
-        Weights of the rows.
+        Sample weights.
 
     Returns
     -------
     score : float
-        One of the two where `y` holds nothing of the other.
+        Only one of the two if `y` lacks the other.
 
     Raises
     ------
     ValueError
-        If `y` holds neither.
+        If `y` contains neither.
     """
     true_label, true_value = split_targets(y)
     check_consistent_length(label, true_label, true_value)

@@ -1,4 +1,4 @@
-"""The inputs of an exported estimator: one matrix, or every column of a frame by its name."""
+"""The inputs of an exported estimator: one matrix, or one input per named column of a frame."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +17,10 @@ class ServedColumn:
     name : str
         Of the input.
     places : dict of str to int or None, default=None
-        For a category of strings, the numbers of its levels; `missing` is among them if rows that
-        were fitted had gaps. ``None`` for numbers.
+        For a category of strings, the numbers of its levels, including `missing` if it had
+        missing values in training. ``None`` for numbers.
     missing : str, default=""
-        What stands for a missing string.
+        String that stands for a missing value.
     """
 
     name: str
@@ -29,7 +29,7 @@ class ServedColumn:
 
 
 def served_columns(estimator: Any) -> tuple[list[ServedColumn] | None, list[Any] | None]:
-    """Say what the inputs of an exported estimator are.
+    """Describe the inputs of an exported estimator.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ def served_columns(estimator: Any) -> tuple[list[ServedColumn] | None, list[Any]
     columns : list of ServedColumn or None
         ``None`` for samples in one array.
     levels : list of (list or None) or None
-        Of every category, for `sphereskl.preprocessing.traced`; ``None`` for images.
+        Levels of every category, for `sphereskl.preprocessing.traced`; ``None`` for images.
 
     Raises
     ------
     ValueError
-        If no tensor can hold what stands in a column, or two inputs would have one name.
+        If no tensor can hold the values of a column, or two inputs would have the same name.
     """
     encoder, reader = estimator.encoder_, estimator._reader
     if not isinstance(encoder, TableEncoder):
@@ -82,7 +82,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _values_in_order(numbers: Any, read: list[Any] | None) -> list[Any]:
-    """Return what stands in a column for every level that the encoder knows; None if missing."""
+    """Return the values of a column in the order of the encoder's levels; None if missing."""
     found = [None if np.isnan(number) else number for number in np.asarray(numbers, float).tolist()]
     if read is None:
         return found
@@ -105,7 +105,7 @@ def _text_column(name: str, values: list[Any], read: list[Any]) -> ServedColumn:
 
 
 def _numbers(name: str, values: list[Any]) -> list[float]:
-    """Return levels that are numbers as float64 holds them, NaN if missing."""
+    """Return numeric levels as float64 holds them, NaN if missing."""
     for value in values:
         if value is not None and float(value) != value:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Fitted estimators as files of ONNX, which predict without Python's scientific stack."""
+"""Fitted estimators as ONNX files, which predict without Python's scientific stack."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from ._onnx_graph import holds_labels, put_together
 from ._served_columns import served_columns
 from ._traced_predictions import TracedPredictions
 
-# More than one, which exporters would take for a size that never changes.
+# More than one, which exporters would treat as a fixed size.
 _SAMPLES = 3
 
 
@@ -21,13 +21,13 @@ class ServingMixin:
     """Export to ONNX."""
 
     def to_onnx(self, path: Any) -> None:
-        """Write all that is needed to predict to a file of ONNX.
+        """Export the fitted estimator, preprocessing included, to an ONNX file.
 
         Parameters
         ----------
         path : str or Path
-            Where to write; the customary ending is ``.onnx``. A file that stands there is replaced
-            once the new one is complete, and stays if anything goes wrong before.
+            Where to write; the customary suffix is ``.onnx``. An existing file is replaced
+            once the new one is complete, and is kept if anything fails before.
 
         Raises
         ------
@@ -37,27 +37,28 @@ class ServingMixin:
             If ONNX has no tensor for the labels or for a column that was fitted, or torch cannot
             export the backbone.
         OSError
-            If the disk is full, the folder cannot be written to, and the like; a former file
-            stands.
+            If the disk is full, the folder is not writable, and so on; an existing file
+            is kept.
 
         Notes
         -----
-        **Inputs** are samples as they were fitted: scaling, gaps and levels are in the file. A
-        frame, and an array with categories of strings, has an input of shape (n_samples, 1) for
-        every column, called like it, or x0, x1, ...: strings for categories of strings, in which
-        "" is a missing one, and float64 for all others, NaN if missing. Any other array
-        is one input ``X`` of float64, or of images in the type that was fitted.
+        **Inputs** are samples as they were fitted: scaling, missing values and levels are handled
+        in the file. A frame, and an array with categories of strings, has an input of shape
+        (n_samples, 1) for every column, with its name, or x0, x1, ...: strings for categories of
+        strings, in which "" is a missing value, and float64 for all others, NaN if missing. Any
+        other array is one input ``X`` of float64, or for images of the type that was fitted.
 
-        **Outputs** are, of those that the estimator predicts, ``label`` (in the type of
+        **Outputs**, depending on the estimator, are ``label`` (in the type of
         `classes_`), ``probabilities``, ``value`` and ``embedding``, as `predict`,
-        `predict_proba`, `predict` and `transform` return them, to rounding. One that is called
-        like a column has ``_`` behind its name.
+        `predict_proba`, `predict` and `transform` return them, up to rounding. An output with
+        the name of a column gets the suffix ``_``.
 
-        The metadata hold ``sphereskl`` (its version), ``estimator``, ``inputs``, ``outputs`` and
-        ``classes`` as JSON. What `predict` would refuse, such as infinite numbers, is not refused.
+        The metadata contain ``sphereskl`` (its version), ``estimator``, ``inputs``, ``outputs``
+        and ``classes`` as JSON. Invalid input that `predict` refuses, such as infinite numbers,
+        is not refused.
 
-        Networks of ours compute in float32, also under ``dtype="float64"``: onnxruntime lacks many
-        operations in float64. A network that the user brought computes in the type of `dtype`.
+        Networks of this package compute in float32, even with ``dtype="float64"``: onnxruntime
+        lacks many operations in float64. Your own network computes in the type of `dtype`.
         """
         check_is_fitted(self)
         check_packages()
@@ -76,7 +77,7 @@ class ServingMixin:
 
 
 def _labels(estimator: Any) -> Any:
-    """Return the labels of a fitted estimator that has some."""
+    """Return the labels of a fitted classifier."""
     classes = getattr(estimator.target_encoder_, "classes_", None)
     if classes is not None and not holds_labels(classes):
         raise ValueError(
@@ -87,6 +88,6 @@ def _labels(estimator: Any) -> Any:
 
 
 def _sample(estimator: Any) -> torch.Tensor:
-    """Return rows of zeros of the kind that was fitted."""
+    """Return rows of zeros of the same type as the samples of the fit."""
     kind = getattr(torch, getattr(estimator.encoder_, "dtype_in_", "float64"))
     return torch.zeros(_SAMPLES, *estimator._sample_shape, dtype=kind)

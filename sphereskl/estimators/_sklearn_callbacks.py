@@ -1,6 +1,6 @@
-"""What scikit-learn's callbacks are told of a fit, and when they may end it.
+"""Support of scikit-learn's callbacks: what they are told of a fit, and when they may end it.
 
-The only module that imports scikit-learn's callbacks: they are experimental, and there from 1.9 on.
+The only module that imports scikit-learn's callbacks: they are experimental, and exist from 1.9 on.
 """
 
 from collections.abc import Callable
@@ -20,20 +20,20 @@ except ImportError:  # before scikit-learn 1.9
 
 
 class FitReport:
-    """What the callbacks of an estimator are told of one fit: a task with a task for every epoch.
+    """Reports one fit to the callbacks of an estimator: a task with a subtask for every epoch.
 
-    As a context it tells of the fit itself: of its end only if it has one.
+    As a context manager it reports the fit itself, and its end only if it was completed.
 
     Parameters
     ----------
     estimator : BaseSphereEstimator
         About to be fitted, with callbacks.
     X, y, sample_weight : object
-        As they were given to it.
+        The arguments of the fit.
     name : {"fit", "partial_fit"}
-        Of the task.
+        Name of the task.
     n_epochs : int
-        How many epochs there are at the most.
+        Maximum number of epochs.
     """
 
     def __init__(
@@ -53,22 +53,22 @@ class FitReport:
         if kind is not None:
             return
         if self.epoch is not None:
-            # It was cut short, which leaves nothing to look at.
+            # It was interrupted, so there is no fitted estimator.
             self.epoch.call_on_fit_task_end(estimator=self.estimator)
         self.context.call_on_fit_task_end(**self.given, reconstruction_attributes={})
 
     def listener(self, finish: Callable[[Any, Any], None]) -> EpochListener:
-        """Return what tells the callbacks of epochs.
+        """Return the listener that reports epochs to the callbacks.
 
         Parameters
         ----------
         finish : callable
-            ``finish(estimator, net)`` makes a fitted estimator of a net that is trained.
+            ``finish(estimator, net)`` makes a fitted estimator of a trained net.
 
         Returns
         -------
         listener : EpochListener
-            For the net that trains.
+            For the net in training.
         """
 
         def begin(net: Any) -> None:
@@ -82,11 +82,11 @@ class FitReport:
         return EpochListener(begin, end)
 
     def _tell(self, call: Callable[..., Any], net: Any, finish: Callable[[Any, Any], None]) -> Any:
-        """Tell of an epoch without a trace in the training that goes on.
+        """Report an epoch without any effect on the training in progress.
 
-        scikit-learn copies the estimator that the callbacks get to see, and gives the copy what it
-        would have if the fit were over. The net that is trained, or one of an earlier fit, does
-        not belong into that copy.
+        scikit-learn copies the estimator that callbacks receive, and gives the copy the
+        attributes it would have if the fit were over. The net in training, or one of an earlier
+        fit, does not belong in that copy.
         """
         estimator = self.estimator
         attributes = vars(estimator)
@@ -103,7 +103,7 @@ class FitReport:
 def report_fit(
     estimator: Any, X: Any, y: Any, sample_weight: Any, *, name: str, n_epochs: int
 ) -> AbstractContextManager[FitReport | None]:
-    """Return what tells the callbacks of an estimator, if it has any, of a fit.
+    """Return the report of a fit to the callbacks of an estimator, if it has any.
 
     Parameters
     ----------
@@ -112,14 +112,14 @@ def report_fit(
     X, y, sample_weight : object
         As they were given to it.
     name : {"fit", "partial_fit"}
-        Of the method.
+        Name of the method.
     n_epochs : int
         How many epochs there are at the most.
 
     Returns
     -------
     report : context of FitReport or None
-        For the fit. ``None`` where nobody listens.
+        For the fit. ``None`` without callbacks.
     """
     if not hasattr(estimator, "_skl_callbacks"):
         return nullcontext()
@@ -127,7 +127,7 @@ def report_fit(
 
 
 def _ended(estimator: Any, net: Any, finish: Callable[[Any, Any], None]) -> dict[str, Any]:
-    """Return what an estimator would have learned if training ended here."""
+    """Return the attributes that an estimator would have if training ended here."""
     twin: Any = object.__new__(type(estimator))
     vars(twin).update(vars(estimator))
     finish(twin, snapshot(net))
@@ -136,6 +136,6 @@ def _ended(estimator: Any, net: Any, finish: Callable[[Any, Any], None]) -> dict
 
 
 def _own_draws(estimator: Any, net: Any) -> AbstractContextManager[None]:
-    """Keep predictions of networks that draw random numbers out of the numbers of the training."""
+    """Keep random numbers of predictions from changing those of training."""
     draws = is_own_network(estimator.backbone)
     return seeded(net.seed, net.device) if draws else nullcontext()

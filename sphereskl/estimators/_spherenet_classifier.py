@@ -1,4 +1,4 @@
-"""Classification by a network whose every layer is spherical."""
+"""Classification by a network of spherical layers."""
 
 from collections.abc import Callable
 from functools import partial
@@ -30,103 +30,108 @@ from ._components import default_dim, resolve_prototypes
 
 
 class SphereNetClassifier(BaseSphereClassifier):
-    """Classifier whose layers look at angles alone, trained with a margin on the angle.
+    """Classifier whose layers compute functions of angles, trained with an angular margin.
 
     In a SphereNet [1]_ every layer computes a function of the angles between its filters
-    and patches of its input. The class weights learn; labels, probabilities and embeddings
-    are read off the angles between an embedding and them. Margins make training harder and
-    are not seen by predictions.
+    and patches of its input. The class weights are learned; labels, probabilities and embeddings
+    follow from the angles between an embedding and the class weights. Margins make training
+    harder and are not used in prediction.
 
     Parameters
     ----------
     backbone : {"auto", "cnn", "googlenet", "mlp", "resnet", "vgg"}, configuration, \
             nn.Module or callable, default="auto"
-        The network below the class weights. "auto" is `sphereskl.SphereMLP` for tables and
-        ``SphereCNN(depth=3, widths=(32, 64, 128))`` for images; a name stands for a network
+        Network that computes the embedding. "auto" is `sphereskl.SphereMLP` for tables and
+        ``SphereCNN(depth=3, widths=(32, 64, 128))`` for images; a name selects a network
         of `sphereskl.nn` with its defaults. Pass an instance to set or tune options
         (``backbone=SphereCNN(depth=6)``, ``backbone__norm`` in a grid). Embeddings have 64
         dimensions, 256 for images, and at least as many as there are classes. An
-        `nn.Module` is copied, so that one that was trained before stays as it is; a
-        callable is given the shape of one sample and returns a module. Both see the
-        numbers of `X` as they are; with the others, columns and channels are standardised
-        (and columns clipped at 4 standard deviations).
+        `nn.Module` is copied, so that a pretrained network stays as it is; a callable is
+        called with the shape of one sample and returns a module. Both receive `X` unscaled;
+        for the other choices, columns and channels are standardised (and columns clipped at
+        4 standard deviations).
     operator : {"auto", "linear", "cosine", "sigmoid"}, default="auto"
-        What the layers make of an angle, see `sphereskl.nn.angular`. It replaces the
-        operator of the configuration, and that of the losses "w_softmax" and "ga_softmax";
-        "auto" leaves both as they are.
+        Function of the angle that the layers compute, see `sphereskl.nn.angular`. It replaces
+        the operator of the configuration, and that of the losses "w_softmax" and "ga_softmax";
+        "auto" leaves both unchanged.
     k : float, default="auto"
-        Softness of "sigmoid", positive; replaces that of the configuration.
+        Softness of the "sigmoid" operator, positive; replaces that of the configuration. "auto"
+        leaves it unchanged.
     loss : {"softmax", "w_softmax", "a_softmax", "ga_softmax", "normface", "sphereface", \
             "sphereface_r", "cosface", "arcface"} or AngularMarginLoss, default="w_softmax"
-        What is minimised. "softmax" is the ordinary cross-entropy of inner products with
-        class weights of any length, without bias; the others are described in
+        Loss. "softmax" is the ordinary cross-entropy of inner products with class weights of
+        any length, without bias; the others are described in
         `sphereskl.nn.make_angular_loss`. An instance is copied.
     margin : float, default="auto"
-        Margin of the kind that the loss has; "auto" is the loss's own default.
+        Margin of the loss, at least 0, of the kind that the loss has; "auto" is the loss's own
+        default.
     regularizer : {"orthogonal", "mhe", "half_space_mhe"} or Regularizer, default=None
-        Penalty that keeps the filters of a layer apart, see `sphereskl.nn.Regularizer`.
+        Penalty that pushes the filters of a layer apart, see `sphereskl.nn.Regularizer`.
     categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
-        Which columns of a table are categories: those whose type says so (categorical, enum,
-        string or object), those with the given names or indices or in a mask, or none. Missing
-        categories are a level of their own, unseen ones are none. A network that the user
-        brought takes neither categories nor missing numbers.
+        Categorical columns of a table. "from_dtype" selects them by data type (categorical,
+        enum, string or object); a list of names or indices, or a mask, selects others; None
+        selects none. Missing categories are a level of their own, categories unseen in training
+        match no level. Your own network takes neither categories nor missing numbers.
     input_shape : tuple of int or dict, default=None
         Shape of one image: (height, width), (channels, height, width) or (height, width,
         channels), or a dictionary that names the sizes in the order of the axes, such as
-        {"height": 9, "width": 7, "channels": 12}. Makes images of flat rows, and says what
-        a 3-D array means. 4-D arrays with at most 4 channels at one end are understood
-        without it.
+        {"height": 9, "width": 7, "channels": 12}. Set it to read flat rows as images, or for a
+        3-D array, whose axes are ambiguous. 4-D arrays with at most 4 channels at one end do
+        not need it.
     augmentation : ImageAugmentation, default=None
-        How images are changed while training, in a new way in every epoch, such as
-        ``ImageAugmentation(shift=4)``. Predictions see images as they are.
+        Data augmentation of images in training, drawn anew in every epoch, such as
+        ``ImageAugmentation(shift=4)``. Predictions use the images as they are.
     max_epochs : int, default=50
-        Passes over the training rows.
+        Number of epochs (passes over the training samples), at least 1. Early stopping may
+        end training sooner.
     batch_size : int or "auto", default="auto"
-        Largest number of rows in a step; batches of an epoch are of even size. "auto" is 64 up
-        to 3,000 training rows, else 128.
+        Mini-batch size: maximum number of samples per step, at least 1; batches of an epoch
+        are of (nearly) equal size. "auto" is 64 up to 3,000 training samples, else 128.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        "sgd" has momentum 0.9. A callable such as an optimiser class is called with
-        parameter groups and ``lr``.
+        Optimiser. "sgd" uses momentum 0.9. A callable, such as an optimiser class of torch, is
+        called with parameter groups and ``lr``.
     lr : float, default=2e-3
-        Highest learning rate.
+        Learning rate, positive: the maximum of `lr_schedule`. Lower it if training diverges.
     lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
-        Learning rate over the epochs of a fit; "cosine" begins with a linear warm-up, "step"
-        divides by 10 after 53 % and 84 % of the steps.
+        Learning rate schedule over the epochs of a fit; "cosine" begins with a linear warm-up,
+        "step" divides by 10 after 53 % and 84 % of the steps.
     weight_decay : float, default=1e-2
-        Decay of weight matrices of ordinary layers, to which the class weights of
-        ``loss="softmax"`` belong. Weights of spherical layers and other class weights,
-        biases, scales and shifts do not decay.
+        Weight decay of weight matrices of ordinary layers, at least 0, including the class
+        weights of ``loss="softmax"``. Weights of spherical layers and other class weights,
+        biases, scales and shifts do not decay. Raise it against overfitting.
     max_grad_norm : float, default=None
-        Longest gradient; longer ones are shortened to it.
+        Gradient clipping: maximum norm of the gradient, positive. None does not clip. Set it,
+        for example to 1, if training diverges.
     early_stopping : bool or "auto", default="auto"
-        Whether to stop once the loss on rows that judge the network has not improved for
-        `n_iter_no_change` epochs, and to go back to the weights of the best epoch. "auto" does
-        where judges cost no training row: with `X_val`, and with a backbone of several members,
-        such as `sphereskl.MLP`, each of which is judged by the rows it is not trained on.
+        Early stopping: whether to stop once the validation loss has not improved for
+        `n_iter_no_change` epochs, and to restore the weights of the best epoch. "auto" does so
+        where validation costs no training sample: with `X_val`, and with a backbone of several
+        members, such as `sphereskl.MLP`, each validated on the samples it is not trained on.
     validation_fraction : float, default=0.1
-        Share of the training rows in [0, 1), stratified, held out to fit `scale_` and to
-        stop early; copies of a row stay together. With 0, or if they would be fewer than
-        ten distinct rows, the training rows serve, and probabilities tend to be overconfident.
-        Members of a backbone hold out none: unless it is 0, each is trained without its share
-        of the rows.
+        Hold-out: share of the training samples in [0, 1), stratified, held out to fit `scale_`
+        and for early stopping; copies of a sample stay together. With 0, or if fewer than ten
+        distinct samples would be held out, the training samples are used instead, and
+        probabilities tend to be overconfident. With a backbone of several members nothing is
+        held out from all: unless it is 0, each member is trained without its own share.
     n_iter_no_change : int, default=10
-        Epochs to wait for an improvement.
+        Patience of early stopping: epochs to wait for an improvement, at least 1.
     class_weight : dict or "balanced", default=None
-        Weights of the classes in the loss, by label; "balanced" makes every class count
-        the same.
+        Class weights in the loss, by label; "balanced" gives all classes the same total weight.
+        Set it for imbalanced classes.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit's network.
+        Whether `fit` continues training the network of the last fit, instead of a new one.
     callbacks : list or tuple of skorch callbacks, default=None
-        Or of pairs (name, callback). They hear of training in the units of `y`, and may stop it.
+        skorch callbacks, or pairs (name, callback), called during training; they may stop it.
+        They see targets and predictions in the units of `y`.
     device : str or torch.device, default="auto"
-        Where to train and predict; "auto" is the GPU if there is one. On the CPU a fit
-        computes on one core, so that it is the same in a notebook and in the workers of a
+        Device for training and prediction; "auto" is the GPU if there is one. On the CPU a fit
+        uses one core, so that its result is the same in a notebook and in the workers of a
         search.
     dtype : {"float32", "float64"}, default="float32"
-        Precision of the network.
+        Floating-point precision of the network.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, held-out rows, order of rows and dropout. The same integer
-        gives the same model on the same kind of device, whatever ``n_jobs`` and the
+        Random seed of initial weights, held-out samples, order of samples and dropout. The same
+        integer gives the same model on the same kind of device, whatever ``n_jobs`` and the
         backend of joblib. Global random states are neither read nor changed.
     verbose : bool, default=False
         Whether to show a progress bar.
@@ -134,18 +139,18 @@ class SphereNetClassifier(BaseSphereClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels in order.
+        Class labels, sorted.
     n_classes_ : int
         Number of classes.
     kappa_ : ndarray of shape (n_classes,)
-        Concentration of the embeddings of every class on the sphere (von Mises-Fisher).
+        Concentration of the embeddings of every class on the sphere (von Mises-Fisher kappa).
     prototypes_ : ndarray of shape (n_classes, embedding_dim)
         Unit directions of the learned class weights, in the order of `classes_`.
     scale_ : float
-        Scale that makes the probabilities of held-out rows most likely. It never changes
-        which class is most probable.
+        Inverse temperature of the predicted probabilities, fitted on held-out samples. It never
+        changes which class is the most probable.
     n_members_ : int
-        Number of networks that `transform` and predictions are the mean of.
+        Number of networks in the ensemble; `transform` and predictions average them.
     embedding_dim_ : int
         Dimension of the embedding.
     n_features_in_ : int
@@ -153,38 +158,38 @@ class SphereNetClassifier(BaseSphereClassifier):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if `X` had names that are all strings.
     history_ : skorch.history.History
-        A dict for every epoch: ``train_loss``, ``train_loss_best`` (whether it is the
-        least so far), ``train_penalty`` (what the regulariser added to it), ``dur``
-        (seconds), and ``valid_loss``, ``valid_loss_best`` and ``valid_score`` where rows
-        were validated.
+        Training history, a dict for every epoch: ``train_loss``, ``train_loss_best`` (whether
+        it is the lowest so far), ``train_penalty`` (the penalty, not part of it), ``dur``
+        (seconds), and ``valid_loss``, ``valid_loss_best`` and ``valid_score`` if there are
+        validation samples.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     loss_curve_ : list of float
         Training loss of every epoch, without the regulariser.
     validation_scores_ : list of float
-        Accuracy on validation rows of every epoch, where it stops early or `X_val` is given.
+        Validation accuracy of every epoch, with early stopping or `X_val`.
     device_ : torch.device
-        Where the model is.
+        Device of the model.
     encoder_ : TableEncoder or ImageEncoder
-        How samples become tensors.
+        Fitted preprocessing: turns samples into tensors.
     module_ : AngularModel
         The trained network.
     net_ : EmbeddingNet
-        The skorch net that trained it.
+        skorch net that trained `module_`.
 
     See Also
     --------
-    HypersphericalPrototypeClassifier : Ordinary layers, class directions fixed beforehand.
+    HypersphericalPrototypeClassifier : Ordinary layers, fixed class directions.
 
     Notes
     -----
-    A margin that comes in slowly (``AngularMarginLoss(annealing=...)``) moves on with every
-    step; its state is kept by pickles, `save`, `partial_fit` and `warm_start`. The losses
-    in `history_` have it: with annealing they may rise while the model gets better, which
-    `early_stopping` takes for overfitting.
+    An annealed margin (``AngularMarginLoss(annealing=...)``) grows with every step; its state
+    is kept by pickles, `save`, `partial_fit` and `warm_start`. The losses in `history_` include
+    the margin: with annealing they may rise while the model improves, which `early_stopping`
+    takes for overfitting.
 
-    Under float64, on rows that fit into one batch, fitting with integer `sample_weight`
-    equals fitting with repeated rows to rounding, unless the network has batch
+    Under float64, on samples that fit into one batch, fitting with integer `sample_weight`
+    equals fitting with repeated samples, up to rounding, unless the network has batch
     normalisation, as `SphereCNN` does.
 
     References
@@ -279,31 +284,31 @@ class SphereNetClassifier(BaseSphereClassifier):
 
     @classmethod
     def parity(cls, **params: Any) -> Self:
-        """Make a classifier with the settings of the authors' program for CIFAR-10.
+        """Return a classifier with the settings of the authors' program for CIFAR-10.
 
         Parameters
         ----------
         **params
-            Parameters of the classifier, instead of those of the program.
+            Parameters of the classifier that replace those of the program.
 
         Returns
         -------
         clf : SphereNetClassifier
-            Not fitted. All settings can be seen and changed as its parameters.
+            Not fitted. Its parameters show all settings.
 
         Notes
         -----
-        SphereNet-9 with 128, 192 and 256 filters and W-Softmax; Adam with 1e-3, a tenth of
-        it after 34,000 and 54,000 of the 64,000 steps that 164 epochs of 50,000 images in
-        batches of 128 are; decay 5e-4 of ordinary weights; orthogonality 1e-4 in its
-        published form; label smoothing 0.01. Training rows are mirrored and shifted there,
+        SphereNet-9 with 128, 192 and 256 filters and W-Softmax; Adam with 1e-3, divided by 10
+        after 34,000 and 54,000 of the 64,000 steps that 164 epochs of 50,000 images in
+        batches of 128 are; weight decay 5e-4 of ordinary weights; orthogonality 1e-4 in its
+        published form; label smoothing 0.01. The authors mirror and shift training images,
         which is left to you.
 
-        A parameter ``parity=True`` of the classifier would override others, which could no
-        longer be read off it; hence a method.
+        A parameter ``parity=True`` of the classifier would override other parameters without
+        showing their values; hence a method.
 
         Four things differ: batch normalisation adds 1e-5, not 1e-3, to variances; its scale
-        and shift do not decay; the embedding has a bias; and squared lengths of filters
+        and shift do not decay; the embedding has a bias; and squared norms of filters
         have 1e-12, not 1e-4, added to them.
 
         Examples

@@ -1,4 +1,4 @@
-"""Samples that stay where they are: memory maps, Datasets, and images of bytes."""
+"""Samples that are not loaded into memory: memory maps, Datasets, and images of bytes."""
 
 from functools import partial
 from typing import Any
@@ -12,13 +12,13 @@ from torch.utils.data import DataLoader, Dataset
 from ..preprocessing import DatasetRows, StoredRows, row_blocks
 from ..training import LazyRows, row_keys
 
-# Encoded samples of a fit may take so many bytes; others are encoded batch by batch. A row becomes
-# the same in either case.
+# Maximum bytes of encoded samples in a fit; larger data are encoded batch by batch. A row is
+# encoded identically in either case.
 _MOST_BYTES = 2**26
 
 
 def opened(X: Any, y: Any) -> tuple[Any, Any]:
-    """Make rows of a Dataset of torch, and read its targets if there are no others.
+    """Wrap a torch Dataset as rows, and read its targets if no others are given.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def opened(X: Any, y: Any) -> tuple[Any, Any]:
     Returns
     -------
     X, y : object
-        What is no Dataset comes back as it is.
+        Anything but a Dataset is returned unchanged.
     """
     if not isinstance(X, Dataset | DataLoader):
         return X, y
@@ -39,7 +39,7 @@ def opened(X: Any, y: Any) -> tuple[Any, Any]:
 
 
 def with_targets(X: Any, y: Any) -> tuple[Any, Any]:
-    """Return samples and what is known of them, which a Dataset may hold itself.
+    """Return samples and their targets, which a Dataset may hold itself.
 
     Parameters
     ----------
@@ -73,16 +73,16 @@ def as_stored(estimator: Any, X: Any, *, is_table: bool) -> StoredRows | None:
     Parameters
     ----------
     estimator : BaseSphereEstimator
-        Whose precision counts.
+        Its `dtype` is used.
     X : object
         Samples.
     is_table : bool
-        Whether they are no images.
+        Whether they are not images.
 
     Returns
     -------
     X : StoredRows or None
-        Of a Dataset; of numbers on disk or images of bytes, if there are many.
+        For a Dataset, and for large arrays of numbers on disk or images of bytes.
     """
     if isinstance(X, Dataset | DataLoader):
         X = DatasetRows(X)
@@ -101,7 +101,7 @@ def as_stored(estimator: Any, X: Any, *, is_table: bool) -> StoredRows | None:
 
 
 def check_stored(estimator: Any, X: StoredRows, y: Any, *, reset: bool, **options: Any) -> Any:
-    """Let scikit-learn validate targets and the first of stored samples; others when they are read.
+    """Let scikit-learn validate targets and the first stored samples; others when they are read.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def check_stored(estimator: Any, X: StoredRows, y: Any, *, reset: bool, **option
     reset : bool
         Whether to set what is known of samples, instead of comparing with it.
     **options
-        Of scikit-learn's ``check_X_y``.
+        Options of scikit-learn's ``check_X_y``.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def check_stored(estimator: Any, X: StoredRows, y: Any, *, reset: bool, **option
 
 
 def lazy_rows(estimator: Any, X: Any, *, checked: bool = True) -> LazyRows:
-    """Return validated samples as the network takes them, encoded when they are asked for.
+    """Return validated samples as the network takes them, encoded on demand.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def stays_stored(X: Any, device: torch.device | str) -> bool:
 
 
 def keys_of(X: NDArray[Any] | StoredRows, seed: int) -> NDArray[np.uint64]:
-    """Hash every row's content, see `row_keys`; what is stored is checked on the way."""
+    """Hash every row's content, see `row_keys`; stored rows are checked at the same time."""
     keys = np.empty(len(X), dtype=np.uint64)
     for rows, block in row_blocks(X):
         keys[rows] = row_keys(block, seed)

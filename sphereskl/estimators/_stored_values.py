@@ -19,7 +19,7 @@ _PARENTS = (
     sphere_nn.Annealing,
     sphere_nn.AngularMarginLoss,
 )
-# Objects that are nothing but the arguments of their constructor, by name.
+# Classes whose objects are fully described by their constructor arguments, by name.
 _DESCRIBED = {
     name: cls
     for name, cls in vars(sphere_nn).items()
@@ -28,7 +28,7 @@ _DESCRIBED = {
 
 
 def is_described(value):
-    """Tell whether an object is one of ours that is nothing but its constructor's arguments.
+    """Tell whether an object of this package is fully described by its constructor arguments.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def is_described(value):
     Returns
     -------
     is_described : bool
-        False for objects of subclasses, which may be more.
+        False for objects of subclasses, which may have more state.
     """
     return type(value) in _DESCRIBED.values()
 
@@ -49,21 +49,21 @@ def encode(name: str, value: Any, tensors: dict[str, torch.Tensor]) -> Any:
     Parameters
     ----------
     name : str
-        Under which arrays in the value are put into `tensors`.
+        Prefix of the names of arrays in `tensors`.
     value : object
         Numbers, strings, times, arrays, containers of these, configurations.
     tensors : dict of str to Tensor
-        Gets the arrays.
+        Receives the arrays.
 
     Returns
     -------
     stored : object
-        Of what JSON can hold.
+        Anything that JSON can hold.
 
     Raises
     ------
     TypeError
-        If the value is code, or an object that would need code to be made again.
+        If the value is code, or an object that code would be needed to restore.
     """
     if is_described(value):
         fields = {key: getattr(value, key) for key in signature(type(value)).parameters}
@@ -94,7 +94,7 @@ def _encode_array(name, value, tensors):
         return {"objects": values, "shape": list(array.shape)}
     if array.dtype.kind not in "biufcmMSU":
         raise TypeError(f"{name} is an array of {array.dtype}.")
-    # In rows: torch takes neither other orders of bytes nor negative strides.
+    # As rows: torch supports neither other byte orders nor negative strides.
     native = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     if not (array.dtype.kind in "biuf" and array.itemsize <= 8):
         native = native.reshape(-1).view(np.uint8)
@@ -121,7 +121,7 @@ def _encode_object(name, value, tensors):
 
 
 def _encode_time(name, value):
-    """Turn what Python's own types of times can say into JSON; pandas' are among them."""
+    """Encode times of Python's types as JSON; those of pandas are subclasses."""
     if value != value or getattr(value, "nanosecond", 0) or getattr(value, "nanoseconds", 0):
         raise TypeError(f"{name} is {value!r}, which is not a time in microseconds.")
     if isinstance(value, timedelta):
@@ -130,12 +130,12 @@ def _encode_time(name, value):
 
 
 def decode(stored: Any, tensors: Any) -> Any:
-    """Turn JSON back into the value that it stands for.
+    """Decode JSON to the value that it represents.
 
     Parameters
     ----------
     stored : object
-        From `encode`, or from anybody: it makes nothing but what `encode` takes.
+        From `encode`, or from anyone: only what `encode` accepts is created.
     tensors : dict of str to Tensor
         The arrays.
 
@@ -147,7 +147,7 @@ def decode(stored: Any, tensors: Any) -> Any:
     Raises
     ------
     ValueError
-        If `encode` makes no such thing.
+        If `encode` could not have written it.
     """
     if isinstance(stored, list):
         return [decode(part, tensors) for part in stored]
@@ -176,7 +176,7 @@ def _decode_array(stored, tensors):
     if math.prod(stored["shape"]) * dtype.itemsize != raw.nbytes:
         raise ValueError(f"its array {name!r} has another size than its shape")
     array = raw.view(np.uint8).view(native).astype(dtype).reshape(stored["shape"])
-    array.tolist()  # Bytes may be no text.
+    array.tolist()  # Bytes may not be valid text.
     return array if "array" in stored else array[()]
 
 

@@ -1,4 +1,4 @@
-"""A fitted estimator as one module: samples in, everything that it predicts out."""
+"""A fitted estimator as one module: samples in, all predictions out."""
 
 from copy import copy, deepcopy
 from typing import Any
@@ -12,7 +12,7 @@ from ..preprocessing import LabelsAndValues, Values, traced
 
 
 class TracedPredictions(nn.Module):
-    """What an estimator predicts of a batch, by operations that exporters can follow.
+    """Predictions of an estimator for a batch, by operations that exporters support.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class TracedPredictions(nn.Module):
     Attributes
     ----------
     names : list of str
-        Names of what it returns, of "place" (of a label among `classes_`), "probabilities",
+        Names of its outputs, of "place" (index of the label in `classes_`), "probabilities",
         "value" and "embedding".
     """
 
@@ -32,12 +32,12 @@ class TracedPredictions(nn.Module):
         super().__init__()
         model, encoder = deepcopy(estimator.module_).cpu().eval(), estimator.encoder_
         self.dtype_out = getattr(torch, encoder.dtype)
-        # Of float64 onnxruntime knows neither convolutions nor arc sines. Networks of ours see
-        # standardised numbers, to which float32 does no harm; others may see any.
+        # onnxruntime has neither convolutions nor arc sines in float64. Networks of this package
+        # see standardised numbers, for which float32 suffices; others may see any.
         self.dtype = torch.float32 if encoder.standardize else self.dtype_out
         model = model.to(self.dtype)
         self.encode, self.backbone = traced(encoder, levels), model.backbone
-        # The views of the model, of outputs that the backbone has computed: once for all of them.
+        # The outputs of the model, from those of the backbone: computed once for all of them.
         self.head = copy(model)
         self.head._modules = {**model._modules, "backbone": nn.Identity()}
         self.read = _reading(estimator)
@@ -61,7 +61,7 @@ def _reading(estimator: Any) -> Any:
 
 
 class _ReadLabels(nn.Module):
-    """Places of labels and probabilities; the medians where there is an order to take them in."""
+    """Indices of labels and probabilities; medians for ordered classes."""
 
     names = ["place", "probabilities"]
     order: Tensor | None
@@ -80,7 +80,7 @@ class _ReadLabels(nn.Module):
 
 
 class _ReadValues(nn.Module):
-    """Values between the bounds, as `sphereskl.preprocessing.from_cosines` finds them."""
+    """Values between the bounds, as in `sphereskl.preprocessing.from_cosines`."""
 
     names = ["value"]
     low: Tensor

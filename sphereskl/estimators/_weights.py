@@ -1,4 +1,4 @@
-"""Row weights: what users hand over, and rows that count."""
+"""Sample weights: what users pass, and samples of positive weight."""
 
 import textwrap
 from typing import Any
@@ -11,19 +11,19 @@ from ..preprocessing import as_array, take_rows
 
 
 def check_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
-    """Validate row weights; ``None`` stands for ones.
+    """Validate sample weights; ``None`` means equal weights.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,) or None
         Weights.
     X : array-like of shape (n_samples, ...)
-        Their rows, or whatever has as many.
+        Their samples, or anything of the same length.
 
     Returns
     -------
     weight : ndarray of shape (n_samples,), float64
-        At most 1, not all zero; ones that take no memory if none are given.
+        At most 1, not all zero; constant ones without memory if none are given.
     """
     if sample_weight is None:
         return np.broadcast_to(1.0, len(X))
@@ -51,7 +51,7 @@ def check_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
         odd = weight[~np.isfinite(weight) | (weight < 0)][0]
         raise ValueError(
             f"sample_weight must hold finite numbers of at least 0, got {odd}: NaN, infinity and "
-            "negative values say nothing about a row."
+            "negative values are not weights."
         )
     if not weight.any():
         raise ValueError("sample_weight is zero for every row; one must be positive.")
@@ -59,7 +59,7 @@ def check_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
 
 
 def counted(X: Any, y: Any, weight: NDArray[Any]) -> tuple[Any, Any, NDArray[Any]]:
-    """Return the rows of positive weight; `y` may be a pair."""
+    """Return the samples of positive weight; `y` may be a pair."""
     kept = weight > 0
     if kept.all():
         return X, y, weight
@@ -75,10 +75,10 @@ def scaled(weight: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def weighed(weight: NDArray[np.float64], factor: Any) -> NDArray[np.float64]:
-    """Multiply weights by factors that targets give them; 1.0 gives none."""
+    """Multiply weights by factors from the targets; 1.0 means none."""
     return weight if isinstance(factor, float) and factor == 1.0 else weight * factor
 
 
 def _is_one_number(weight: NDArray[np.float64]) -> bool:
-    """Tell whether an array repeats one number without holding it more than once."""
+    """Tell whether an array repeats one number without storing it more than once."""
     return weight.strides == (0,)

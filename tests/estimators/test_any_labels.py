@@ -149,7 +149,7 @@ def test_labels_of_weights_go_by_value(key):
 
 def test_no_row_left_is_an_error_and_in_a_stream_nothing_to_do():
     model = HypersphericalPrototypeClassifier(class_weight={0: 0.0}, **OPTIONS)
-    with pytest.raises(ValueError, match="No row has a positive weight under class_weight"):
+    with pytest.raises(ValueError, match="No sample has a positive weight under class_weight"):
         model.fit(X, Y, sample_weight=(Y == 0).astype(float))
     stream = model.partial_fit(X, Y, classes=[0, 1, 2])
     expected = stream.transform(X)
@@ -159,7 +159,7 @@ def test_no_row_left_is_an_error_and_in_a_stream_nothing_to_do():
 
 def test_judges_without_weight_are_named():
     model = HypersphericalPrototypeClassifier(class_weight={0: 0.0}, **OPTIONS)
-    with pytest.raises(ValueError, match="y_val leaves no row of positive weight"):
+    with pytest.raises(ValueError, match="y_val leaves no sample of positive weight"):
         model.fit(X, Y, X_val=X[Y == 0], y_val=Y[Y == 0])
 
 

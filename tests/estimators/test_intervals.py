@@ -124,7 +124,7 @@ def test_a_new_fit_forgets_what_was_known_of_errors():
 
 
 def test_coverage_that_no_rows_can_vouch_for_is_refused(model):
-    with pytest.raises(ValueError, match=r"coverage is 0\.9999, but \d+ held-out rows vouch for"):
+    with pytest.raises(ValueError, match=r"coverage is 0\.9999, but \d+ held-out samples support"):
         model.predict_interval(X[NEW], 0.9999)
 
 

@@ -71,10 +71,10 @@ def test_few_rows_suffice_to_ask_for_the_width(n_rows):
 
 def test_a_network_that_cannot_learn_is_named():
     clf = HypersphericalPrototypeClassifier(backbone=nn.Identity(), scale=3.0, **OPTIONS)
-    with pytest.raises(ValueError, match="backbone has no parameter that learns"):
+    with pytest.raises(ValueError, match="backbone has no trainable parameter"):
         clf.fit(X, Y)
     frozen = nn.Linear(4, 8).requires_grad_(False)
-    with pytest.raises(ValueError, match="backbone has no parameter that learns"):
+    with pytest.raises(ValueError, match="backbone has no trainable parameter"):
         clf.set_params(backbone=frozen).fit(X, Y)
 
 
