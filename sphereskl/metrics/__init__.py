@@ -1,4 +1,4 @@
-"""Measures of how far predictions can be trusted; on arrays, whatever the model."""
+"""Metrics of calibration, intervals, novelty and selective prediction; on arrays, for any model."""
 
 from ._calibration import ReliabilityCurve, expected_calibration_error, reliability_curve
 from ._interval import IntervalReport, interval_report

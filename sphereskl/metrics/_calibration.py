@@ -1,4 +1,4 @@
-"""Whether predictions are right as often as they are sure."""
+"""Calibration: whether confidence agrees with accuracy."""
 
 from typing import NamedTuple
 
@@ -8,16 +8,16 @@ from ._rows import add_up_ties, check_equally_long, row_weights
 
 
 class ReliabilityCurve(NamedTuple):
-    """Confidence and accuracy in the bins that have rows, by rising confidence.
+    """Confidence and accuracy of the non-empty bins, by increasing confidence.
 
     Parameters
     ----------
     confidence : ndarray of shape (n_filled_bins,)
         Mean probability of the most probable class.
     accuracy : ndarray of shape (n_filled_bins,)
-        Share of rows whose most probable class is the true one.
+        Share of samples whose most probable class is the true one.
     weight : ndarray of shape (n_filled_bins,)
-        Number of rows, or the sum of their weights.
+        Number of samples, or the sum of their weights.
     """
 
     confidence: np.ndarray
@@ -28,29 +28,29 @@ class ReliabilityCurve(NamedTuple):
 def reliability_curve(
     y_true, y_prob, *, n_bins=15, strategy="quantile", classes=None, sample_weight=None
 ):
-    """Return accuracy against confidence, the probability of the most probable class.
+    """Return the reliability curve: accuracy against confidence, the highest probability.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
         True labels.
     y_prob : array-like of shape (n_samples, n_classes) or (n_samples,)
-        Probabilities of the classes; one column is that of the second of two classes. Of
-        equally probable classes the first counts as predicted.
+        Probabilities of the classes; a single column is that of the second of two classes.
+        Among equally probable classes the first is the predicted one.
     n_bins : int, default=15
         Number of bins.
     strategy : {"quantile", "uniform"}, default="quantile"
-        Bins of equal weight [2]_, or of equal width in [0, 1] [1]_. Rows of equal confidence
-        share a bin: with "quantile" the one that the middle of their weight falls into.
+        Bins of equal weight [2]_, or of equal width in [0, 1] [1]_. Samples of equal confidence
+        share a bin: with "quantile" the one that contains the middle of their weight.
     classes : array-like of shape (n_classes,), default=None
         Labels of the columns. ``None`` takes the sorted labels of `y_true`.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows; a row of weight 2 is the same as two copies of it.
+        Sample weights; a sample of weight 2 equals two copies of it.
 
     Returns
     -------
     curve : ReliabilityCurve
-        Mean confidence, accuracy and weight of the bins that have rows.
+        Mean confidence, accuracy and weight of the non-empty bins.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def reliability_curve(
 def expected_calibration_error(
     y_true, y_prob, *, n_bins=15, strategy="quantile", classes=None, sample_weight=None
 ):
-    r"""Return the mean distance of accuracy from confidence, over bins of confidence.
+    r"""Return the expected calibration error: the mean gap of accuracy and confidence over bins.
 
     .. math:: \sum_b \frac{w_b}{\sum_c w_c}
         \left| \mathrm{accuracy}_b - \mathrm{confidence}_b \right|
@@ -111,8 +111,8 @@ def expected_calibration_error(
     Returns
     -------
     error : float
-        In [0, 1]; 0 if every bin is right as often as it is sure. Chance alone makes it
-        positive: of two models, compare it on the same rows.
+        In [0, 1]; 0 if accuracy equals confidence in every bin. Chance alone makes it
+        positive: compare two models on the same samples.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def _labels(y_true, classes, n_columns):
     if unknown.any():
         raise ValueError(
             f"y_true must hold labels of classes only, got {y_true[unknown].tolist()[0]!r}; leave "
-            "such rows out."
+            "such samples out."
         )
     return labels
 

@@ -1,4 +1,4 @@
-"""Whether intervals hold the truth as often as they should, and how wide they are."""
+"""Prediction intervals: their coverage and width."""
 
 from typing import NamedTuple
 
@@ -8,20 +8,20 @@ from ._rows import check_equally_long, numbers
 
 
 class IntervalReport(NamedTuple):
-    """How often intervals hold the truth, and how wide they are.
+    """Coverage and width of prediction intervals.
 
     Parameters
     ----------
     coverage : float
-        Share of rows whose interval, ends included, holds the true value.
+        Share of samples whose interval, ends included, contains the true value.
     mean_width : float
-        Mean distance of the ends.
+        Mean width of the intervals.
     coverage_by_third : ndarray of shape (3,)
-        Coverage among rows whose interval has its middle low, in between and high: thirds of
-        the rows in that order. NaN where there are fewer than three rows.
+        Coverage among samples whose intervals have a low, medium or high centre: thirds of
+        the samples in that order. NaN if there are fewer than three samples.
     interval_score : float
-        Mean width, and ``2 / (1 - nominal)`` times the mean distance by which true values are
-        outside; less is better.
+        Mean width, plus ``2 / (1 - nominal)`` times the mean distance by which true values are
+        outside; lower is better.
     """
 
     coverage: float
@@ -40,18 +40,18 @@ def interval_report(y_true, low, high, *, nominal=0.9):
     low, high : array-like of shape (n_samples,)
         Ends of the intervals.
     nominal : float, default=0.9
-        Coverage that was asked for, in (0, 1); the interval score depends on it.
+        Nominal coverage of the intervals, in (0, 1); the interval score depends on it.
 
     Returns
     -------
     report : IntervalReport
-        Coverage over all and by thirds, mean width, and the interval score, which the true
-        quantiles minimise in expectation.
+        Coverage of all samples and by thirds, mean width, and the interval score, which the
+        true quantiles minimise in expectation.
 
     Raises
     ------
     ValueError
-        If an argument has a wrong shape or range, or an interval ends below its beginning.
+        If an argument has a wrong shape or range, or an interval ends before it begins.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""How well scores tell known samples from new ones."""
+"""Novelty detection: how well scores separate known samples from novel ones."""
 
 from typing import NamedTuple
 
@@ -10,20 +10,20 @@ from ._rows import numbers
 
 
 class NoveltyReport(NamedTuple):
-    """How well scores tell known rows from new ones.
+    """How well scores separate known samples from novel ones.
 
     Parameters
     ----------
     auroc : float
-        Probability that a known row scores above a new one, ties counted by half: 1 is
+        Probability that a known sample scores above a novel one, ties counted by half: 1 is
         perfect, 0.5 is chance.
     fpr95 : float
-        Share of new rows that pass as known where at least 95 % of the known ones do; 0 is
-        perfect.
+        False positive rate: share of novel samples accepted as known where at least 95 % of the
+        known ones are; 0 is perfect.
     aupr_known : float
-        Average precision of finding the known rows among all.
+        Average precision of finding the known samples among all.
     aupr_new : float
-        Average precision of finding the new rows among all.
+        Average precision of finding the novel samples among all.
     """
 
     auroc: float
@@ -33,21 +33,21 @@ class NoveltyReport(NamedTuple):
 
 
 def novelty_report(scores_known, scores_new):
-    """Report how well scores tell known samples from new ones.
+    """Report how well scores separate known samples from novel ones.
 
     Parameters
     ----------
     scores_known : array-like of shape (n_known,)
-        Scores of samples like those of training, not trained on; higher is more typical.
+        Scores of samples like the training data, not trained on; higher is more typical.
     scores_new : array-like of shape (n_new,)
-        Scores of samples from elsewhere.
+        Scores of samples from another distribution.
 
     Returns
     -------
     report : NoveltyReport
         AUROC, the false positive rate at 95 % true positives, and the average precision both
-        ways. None depends on more than the order of the scores; the average precisions depend
-        on the share of new rows as well.
+        ways. All depend only on the order of the scores; the average precisions depend on the
+        share of novel samples as well.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def novelty_report(scores_known, scores_new):
     0.916...
     """
     known, new = numbers("scores_known", scores_known), numbers("scores_new", scores_new)
-    # Ranks for values: infinite scores are in order, too.
+    # Ranks replace values, so that infinite scores are ordered too.
     rank = rankdata(np.concatenate([known, new]))
     is_known = np.arange(len(rank)) < len(known)
     above = rank[is_known].sum() - len(known) * (len(known) + 1) / 2
@@ -79,19 +79,19 @@ def novelty_report(scores_known, scores_new):
 
 
 def novelty_threshold(scores_known, *, false_alarm_rate=0.05):
-    """Return the score below which a row counts as new.
+    """Return the score below which a sample is considered novel.
 
     Parameters
     ----------
     scores_known : array-like of shape (n_known,)
         Scores of samples like those of training, not trained on; higher is more typical.
     false_alarm_rate : float, default=0.05
-        Largest share of these rows, in [0, 1), that may count as new.
+        Maximum share of these samples, in [0, 1), that may be considered novel.
 
     Returns
     -------
     threshold : float
-        One of the scores: the highest under which no larger share lies.
+        One of the scores: the highest below which no larger share lies.
 
     Raises
     ------

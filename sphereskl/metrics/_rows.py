@@ -1,4 +1,4 @@
-"""Arguments with one entry for every row."""
+"""Arguments with one entry per sample."""
 
 import numpy as np
 
@@ -23,13 +23,13 @@ def check_equally_long(**columns):
     if len(set(lengths.values())) > 1:
         counts = ", ".join(str(length) for length in lengths.values())
         raise ValueError(
-            f"{', '.join(lengths)} must have equally many rows, got {counts}; pass what belongs "
-            "to the same samples."
+            f"{', '.join(lengths)} must have equally many rows, got {counts}; pass values of "
+            "the same samples."
         )
 
 
 def row_weights(sample_weight, n_rows):
-    """Return weights of rows that are finite and not negative, with a positive sum."""
+    """Return finite, non-negative sample weights with a positive sum."""
     if sample_weight is None:
         return np.ones(n_rows)
     weight = numbers("sample_weight", sample_weight)
@@ -39,13 +39,13 @@ def row_weights(sample_weight, n_rows):
         )
     if weight.min() < 0 or not 0 < weight.sum() < np.inf:
         raise ValueError(
-            "sample_weight must be finite, at least 0, and positive for one row at least, got "
-            f"a least weight of {weight.min():g} and a sum of {weight.sum():g}."
+            "sample_weight must be finite, at least 0, and positive for at least one row, got "
+            f"a minimum of {weight.min():g} and a sum of {weight.sum():g}."
         )
     return weight
 
 
 def add_up_ties(values, *amounts):
-    """Return the distinct values, ascending, and the sums of amounts over rows of each."""
+    """Return the distinct values, ascending, and the sums of amounts over ties."""
     distinct, group = np.unique(values, return_inverse=True)
     return distinct, *(np.bincount(group, amount, len(distinct)) for amount in amounts)

@@ -1,4 +1,4 @@
-"""What is gained by leaving out the predictions that are least sure."""
+"""Selective prediction: what is gained by rejecting the least confident predictions."""
 
 from typing import NamedTuple
 
@@ -8,16 +8,16 @@ from ._rows import add_up_ties, check_equally_long, numbers, row_weights
 
 
 class RiskCoverageCurve(NamedTuple):
-    """Risk of the rows that are kept, by rising coverage.
+    """Risk of the accepted samples, by increasing coverage.
 
     Parameters
     ----------
     coverage : ndarray of shape (n_thresholds,)
-        Share of the rows that are kept, in (0, 1]; the last is 1.
+        Share of accepted samples, in (0, 1]; the last is 1.
     risk : ndarray of shape (n_thresholds,)
-        Share of errors among them.
+        Error rate among them.
     thresholds : ndarray of shape (n_thresholds,)
-        Least confidence that is kept, falling.
+        Confidence thresholds, decreasing.
     """
 
     coverage: np.ndarray
@@ -26,7 +26,7 @@ class RiskCoverageCurve(NamedTuple):
 
 
 def risk_coverage_curve(y_true, y_pred, confidence, *, sample_weight=None):
-    """Return the error rate among the rows of most confidence, for every share of them.
+    """Return the risk-coverage curve: the error rate among the most confident samples.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ def risk_coverage_curve(y_true, y_pred, confidence, *, sample_weight=None):
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     confidence : array-like of shape (n_samples,)
-        Higher is surer; only the order counts. Rows of equal confidence are kept together.
+        Confidence, higher is more certain; only the order matters. Ties are accepted together.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows; a row of weight 2 is the same as two copies of it.
 
     Returns
     -------
     curve : RiskCoverageCurve
-        Coverage, risk and threshold for every distinct confidence, the surest first.
+        Coverage, risk and threshold for every distinct confidence, the highest first.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def risk_coverage_curve(y_true, y_pred, confidence, *, sample_weight=None):
 
 
 def area_under_risk_coverage(y_true, y_pred, confidence, *, sample_weight=None, excess=False):
-    r"""Return the mean risk over all thresholds that the rows can set.
+    r"""Return the area under the risk-coverage curve: the mean risk over all thresholds.
 
     .. math:: \mathrm{AURC} = \frac1n \sum_{i=1}^n
         \frac{\sum_j \ell_j [c_j \ge c_i]}{\sum_j [c_j \ge c_i]}
@@ -88,14 +88,14 @@ def area_under_risk_coverage(y_true, y_pred, confidence, *, sample_weight=None, 
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows; a row of weight 2 is the same as two copies of it.
     excess : bool, default=False
-        Whether to subtract the least area for these predictions, that of a confidence that
-        puts every error behind all that is right: what the confidence alone is to blame for.
-        It orders the errors by weight, and splits no row.
+        Whether to subtract the lowest possible area for these predictions, that of a confidence
+        that ranks every error below all correct predictions: the excess is due to the
+        confidence alone. The errors are ranked by weight, and no sample is split.
 
     Returns
     -------
     area : float
-        In [0, 1], less is better. A confidence that says nothing has about the error rate;
+        In [0, 1], lower is better. Uninformative confidence has the error rate as its area;
         with `excess`, 0 is perfect.
 
     Raises
@@ -129,7 +129,7 @@ def _wrong(y_true, y_pred):
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.ndim != 1 or y_true.shape != y_pred.shape or not len(y_true):
         raise ValueError(
-            "y_true and y_pred must be labels of the same rows, one column each, got shapes "
+            "y_true and y_pred must be labels of the same samples, one column each, got shapes "
             f"{y_true.shape} and {y_pred.shape}."
         )
     return y_true != y_pred
@@ -137,7 +137,7 @@ def _wrong(y_true, y_pred):
 
 def _curve(wrong, confidence, weight):
     distinct, kept, errors = add_up_ties(-confidence, weight, weight * wrong)
-    # Before the first row that counts there is no risk.
+    # Before the first sample of positive weight the risk is undefined.
     first = int((kept > 0).argmax())
     kept, errors = np.cumsum(kept)[first:], np.cumsum(errors)[first:]
     return RiskCoverageCurve(kept / kept[-1], errors / kept, -distinct[first:])
@@ -149,9 +149,9 @@ def _area(wrong, confidence, weight):
 
 
 def _best_confidence(wrong, weight):
-    """Return a confidence of least area.
+    """Return a confidence with the lowest area.
 
-    Risk is concave in the weight of the errors kept, so light errors come before heavy ones.
+    Risk is concave in the weight of the accepted errors, so light errors come before heavy ones.
     """
     confidence = np.empty(len(wrong))
     confidence[np.lexsort((weight, wrong))] = -np.arange(len(wrong))

@@ -1,6 +1,6 @@
-"""Angular operators g: what a hyperspherical layer or loss makes of an angle.
+"""Angular operators g: functions of the angle in hyperspherical layers and losses.
 
-The only place where g, its continuation beyond pi and its slopes are written down. All start
+The only place where g, its continuation beyond pi and its derivatives are written down. All start
 from the arc ``a = pi / 2 - theta``, which is the arc sine of the cosine and in which every g is
 odd.
 """
@@ -24,23 +24,23 @@ def angular(cosines: Tensor, operator: str, k: float | Tensor = 0.3) -> Tensor:
     """Apply an angular operator g(theta) to cosines.
 
     With ``a = arcsin(cosine) = pi / 2 - theta``, the operators are ``2 a / pi`` ("linear"),
-    ``sin(a)`` ("cosine") and ``tanh(a / 2k) / tanh(pi / 4k)`` ("sigmoid"). All fall from 1
+    ``sin(a)`` ("cosine") and ``tanh(a / 2k) / tanh(pi / 4k)`` ("sigmoid"). All decrease from 1
     at theta = 0 through 0 at a right angle to -1 at theta = pi.
 
     Parameters
     ----------
     cosines : Tensor of shape (...)
-        Beyond [-1, 1] by rounding only.
+        Cosines; outside [-1, 1] by rounding only.
     operator : {"linear", "cosine", "sigmoid"}
-        Which g.
+        Name of the operator.
     k : float or Tensor, default=0.3
-        Softness of "sigmoid", positive: a sign function as k goes to 0, close to the cosine
-        at 0.5, linear in the limit. A tensor is broadcast against `cosines`.
+        Softness of "sigmoid", positive: a step function as k goes to 0, close to the cosine
+        at 0.5, linear as k grows. A tensor is broadcast against `cosines`.
 
     Returns
     -------
     y : Tensor of shape (...)
-        In [-1, 1], to rounding. The gradient is bounded at theta = 0 and pi, where that of
+        In [-1, 1], up to rounding. The gradient is bounded at theta = 0 and pi, where that of
         the arc sine is infinite, and can be differentiated again.
 
     Raises
@@ -72,7 +72,7 @@ def angular_of_arc(arc: Tensor, operator: str, k: float | Tensor) -> Tensor:
     return _OF_ARC[operator](arc)
 
 
-# Those without a parameter.
+# Operators without a parameter.
 _OF_ARC: dict[str, Callable[[Tensor], Tensor]] = {
     "cosine": torch.sin,
     "linear": partial(torch.mul, other=2 / math.pi),
@@ -98,10 +98,10 @@ def unrolled_angular(theta: Tensor, operator: str = "cosine", k: float | Tensor 
 
     Notes
     -----
-    A multiplicative margin m asks for g at angles up to m pi. For the cosine this is the
+    A multiplicative margin m evaluates g at angles up to m pi. For the cosine this is the
     piecewise function of A-Softmax, ``(-1)^j cos(theta) - 2 j`` on [j pi, (j + 1) pi], and
-    for the linear operator it is ``1 - 2 theta / pi``. The sigmoid saturates beyond pi
-    without it: with k = 0.3 and m = 4 its gradient at 1.6 would be 1e-6.
+    for the linear operator it is ``1 - 2 theta / pi``. Without the continuation the sigmoid would
+    saturate beyond pi: with k = 0.3 and m = 4 its gradient at 1.6 would be 1e-6.
 
     References
     ----------
@@ -117,15 +117,15 @@ def unrolled_angular(theta: Tensor, operator: str = "cosine", k: float | Tensor 
     tensor([ 1., -1., -3., -5.])
     """
     turns = torch.floor(theta.detach() / math.pi)
-    # By way of the arc, not of asin(cos(theta)): digits and gradient would be lost at each
-    # multiple of pi.
+    # Computed from the arc, not from asin(cos(theta)), which would lose digits and the gradient at
+    # each multiple of pi.
     arc = math.pi / 2 - (theta - math.pi * turns)
     g = _OF_ARC[operator](arc) if operator in _OF_ARC else angular_of_arc(arc, operator, k)
     return g - 2 * turns
 
 
 def angular_slope(cosines: Tensor, operator: str, k: float | Tensor) -> Tensor:
-    """Differentiate `angular` with respect to the cosines, with the same guard.
+    """Differentiate `angular` with respect to the cosines, with the same bound.
 
     By the chain rule dg/dc = (dg/da) (da/dc), with the arc a = asin(c).
     """
@@ -154,7 +154,7 @@ def sigmoid_slope_in_k(cosines: Tensor, k: float | Tensor) -> Tensor:
 
 
 class _GuardedArcSine(torch.autograd.Function):
-    """Arc sine whose value is exact and whose derivative is bounded."""
+    """Arc sine with exact values and a bounded derivative."""
 
     generate_vmap_rule = True
 
@@ -177,9 +177,9 @@ guarded_arc = cast(Callable[[Tensor], Tensor], _GuardedArcSine.apply)
 
 
 def _arc_slope(cosines: Tensor) -> Tensor:
-    # 1 / sqrt(1 - c^2), as (1 - c)(1 + c): the square would round away what is left near 1.
+    # 1 / sqrt(1 - c^2), as (1 - c)(1 + c): the square would round away the digits left near 1.
     # Not left to the clamp of the forward pass: its gradient at the bound is 1 in some
-    # versions of torch, and 1 / sqrt(0) with it. Below eps, 1 - c^2 is rounding.
+    # versions of torch, and 1 / sqrt(0) with it. Below eps, 1 - c^2 is rounding error.
     gap = (1 - cosines) * (1 + cosines)
     return gap.clamp_min(torch.finfo(cosines.dtype).eps).rsqrt()
 
@@ -189,36 +189,36 @@ def _tanh(value: float | Tensor) -> float | Tensor:
 
 
 class AngularOperator(nn.Module):
-    """Angular operator g, with a k that may learn.
+    """Angular operator g, with a k that may be trainable.
 
-    Hand one instance to several layers and they share its k.
+    Layers that are given the same instance share its k.
 
     Parameters
     ----------
     name : {"linear", "cosine", "sigmoid"}, default="sigmoid"
-        Which g, see `angular`.
+        Name of the operator, see `angular`.
     k : float, default=0.3
-        Softness of "sigmoid", positive; where it starts if it learns.
+        Softness of "sigmoid", positive; the initial value if it is trainable.
     learn_k : bool, default=False
-        Whether k learns, "sigmoid" only. The parameter is ``rho`` with
-        ``k = 0.05 + softplus(rho)``: at smaller k, g is a step and has no gradient. Leave
-        ``rho`` out of weight decay.
+        Whether k is trainable, "sigmoid" only. The parameter is ``rho`` with
+        ``k = 0.05 + softplus(rho)``: at smaller k, g is a step and has no gradient. Exclude
+        ``rho`` from weight decay.
     n_channels : int, default=1
-        Number of k that learn: 1, or one for each channel.
+        Number of trainable k: 1, or one for each channel.
     device : torch.device or str, default=None
-        Where ``rho`` lives; ``None`` is torch's default.
+        Device of ``rho``; ``None`` is torch's default.
     dtype : torch.dtype, default=None
         Floating-point type of ``rho``; ``None`` is torch's default.
 
     Attributes
     ----------
     k : Tensor of shape (n_channels,)
-        Softness in use; of shape () if it does not learn.
+        Current softness; of shape () if it is not trainable.
 
     Raises
     ------
     ValueError
-        If `name` is unknown, `k` is not positive and finite, or `k` shall learn and is at
+        If `name` is unknown, `k` is not positive and finite, or `k` should be trainable and is at
         most 0.05 or not used by the operator.
 
     Notes
@@ -270,17 +270,17 @@ class AngularOperator(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Set k to where it starts."""
+        """Reset k to its initial value."""
         if self.rho is not None:
             nn.init.constant_(self.rho, math.log(math.expm1(self.initial_k - K_MIN)))
 
     @property
     def k(self) -> Tensor:
-        """Softness in use."""
+        """Current softness."""
         return torch.tensor(self.initial_k) if self.rho is None else self._learned_k(self.rho)
 
     def k_over(self, n_trailing: int) -> float | Tensor:
-        """Return k as `angular` wants it for channels followed by `n_trailing` dimensions."""
+        """Return k in the shape of `angular` for channels followed by `n_trailing` dimensions."""
         if self.rho is None:
             return self.initial_k
         return self._learned_k(self.rho).view(-1, *[1] * n_trailing)

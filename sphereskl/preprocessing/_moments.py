@@ -36,7 +36,7 @@ def block_moments(
     X : ndarray of shape (n_samples, n_columns)
         Numbers or truth values.
     weight : ndarray of shape (n_samples,) or None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
     missing : ndarray of shape (n_samples, n_columns), default=None
         What is not there; ``None`` if all is.
 

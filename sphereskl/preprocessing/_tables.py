@@ -107,7 +107,7 @@ class TableEncoder(BaseEstimator):
         X : DataFrame or ndarray of shape (n_samples, n_features)
             Rows.
         weight : array-like of shape (n_samples,), default=None
-            Row weights; ``None`` stands for ones.
+            Sample weights; ``None`` means equal weights.
 
         Returns
         -------

@@ -119,7 +119,7 @@ def test_classes_name_the_columns():
         ({"n_bins": 1.5}, "at least 1, got 1.5"),
         ({"strategy": "kmeans"}, "got 'kmeans'"),
         ({"sample_weight": [1]}, "each of the 2 rows, got 1"),
-        ({"sample_weight": [1, -1]}, "least weight of -1"),
+        ({"sample_weight": [1, -1]}, "minimum of -1"),
         ({"sample_weight": [0, 0]}, "a sum of 0"),
         ({"sample_weight": [1, np.nan]}, "sample_weight must hold no NaN, but row 1"),
     ],

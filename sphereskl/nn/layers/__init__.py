@@ -1,4 +1,4 @@
-"""Layers: spherical ones, those that read tables, members, and dropout."""
+"""Layers: spherical layers, embeddings of table columns, ensemble members, and dropout."""
 
 from ._category_embedding import CategoryEmbedding
 from ._dropout import Dropout

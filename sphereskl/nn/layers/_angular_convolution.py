@@ -18,13 +18,13 @@ from ._patch_norm import (
     unit_weight,
 )
 
-# Bytes a thread of a piece of a batch: small enough to stay in the cache from one pass to the
-# next, large enough for convolutions to run at full speed.
+# Bytes per thread of one piece of a batch: small enough to stay in the cache between operations,
+# large enough for convolutions to run at full speed.
 _PIECE = 2**21
 
 
 class Recipe(NamedTuple):
-    """What of an angular convolution is not a tensor."""
+    """The arguments of an angular convolution that are not tensors."""
 
     window: Window
     operator: str
@@ -33,7 +33,7 @@ class Recipe(NamedTuple):
 
 
 def patch_inverse_norm(x: Tensor, recipe: Recipe) -> Tensor:
-    """One over the length of every patch: (n, groups, height, width) of the output."""
+    """Inverse norm of every patch: (n, groups, height, width) of the output."""
     squares = channel_squares(x, recipe.window.groups)
     return inverse_norm(box_sum(squares, recipe.window), recipe.eps)
 
@@ -64,7 +64,7 @@ def _composite(
     inverse: Tensor | None,
     recipe: Recipe,
 ) -> Tensor:
-    """Compute by operations that compilers fuse and autograd differentiates twice."""
+    """Compute by operations that compilers can fuse and autograd can differentiate twice."""
     unit, _ = unit_weight(weight, recipe.weight_eps)
     products = F.conv2d(x, unit.to(x.dtype), None, *recipe.window[1:])
     inverse = patch_inverse_norm(x, recipe) if inverse is None else inverse
@@ -73,22 +73,22 @@ def _composite(
 
 
 class _AngularConvolution(torch.autograd.Function):
-    """The same in less memory and with fewer passes over it.
+    """The same with less memory and fewer passes over it.
 
-    Keeps the input, the products and one over the patch lengths, whatever the operator. What
-    follows a convolution goes through the batch piece by piece, so that every operation
-    finds in the cache what the one before has left there.
+    Stores the input, the products and the inverse patch norms, whatever the operator. The
+    operations after the convolution process the batch piece by piece, so that every operation
+    finds the result of the previous one in the cache.
 
     With patches x_p, unit filters u_f = w_f / |w_f|, products P_pf = u_f . x_p, inverse lengths
     r_p = (|x_p|^2 + eps)^(-1/2) and cosines c_pf = P_pf r_p, the output is y_pf = g(c_pf) + b_f.
-    Given the gradient G = dL/dy, the chain rule goes
+    Given the gradient G = dL/dy, the chain rule gives
 
     - dL/dc = G g'(c), called ``slope`` below;
     - dL/dP = r dL/dc, and by the rules of convolutions from P to x and u;
     - dL/dr_p = sum_f P_pf dL/dc_pf, over the filters of a group;
-    - dr_p/dx_p = -r_p^3 x_p, so that x gets, besides, ``-x`` times the sum of r^3 dL/dr over all
+    - dr_p/dx_p = -r_p^3 x_p, so that x also gets ``-x`` times the sum of r^3 dL/dr over all
       patches that a pixel belongs to: the transposed box filter;
-    - du_f/dw_f = (I - u_f u_f^T) / |w_f|: the part along the filter goes, as length is free;
+    - du_f/dw_f = (I - u_f u_f^T) / |w_f|: the component along the filter vanishes;
     - dL/db = the sum of G, and dL/dk = the sum of G dg/dk.
     """
 
@@ -169,7 +169,7 @@ class _AngularConvolution(torch.autograd.Function):
                 to_x.copy_(from_products)
         if grad_unit is not None:
             # (I - u u^T) / |w|, with weight_eps in the length.
-            # Orthogonal to the filter: lengthening it changes nothing.
+            # Orthogonal to the filter: its length does not matter.
             along = (grad_unit * unit).sum(dim=(1, 2, 3), keepdim=True)
             grad_unit = grad_unit.sub_(unit * along).mul_(inverse_length)
         grad_bias = grad.sum(dim=(0, 2, 3)) if needs_bias else None
@@ -180,7 +180,7 @@ def _through_operator(
     grad: Tensor, products: Tensor, scale: Tensor, k: Any, grad_k: Tensor | None, operator: str
 ) -> Tensor:
     """Gradient in the cosines; adds that in k to `grad_k`."""
-    # Angles are taken in float32 or wider, whatever the products are.
+    # Angles are computed in float32 or wider, whatever the type of the products.
     grad = grad.to(scale.dtype)
     if operator == "cosine":
         return grad
@@ -208,8 +208,8 @@ def _through_products(
 
 
 def _gradients_with_graph(ctx: Any, inputs: Sequence[Any], grad: Tensor) -> list[Tensor | None]:
-    """Gradients that can be differentiated again, at the price of a second forward pass."""
-    # Aliases, so that a weight that was computed from x does not count towards x here.
+    """Gradients that can be differentiated again, at the cost of a second forward pass."""
+    # Aliases, so that a weight computed from x does not contribute to the gradient of x here.
     aliases = [t.view_as(t) if isinstance(t, Tensor) else t for t in inputs]
     x, weight, bias, k, inverse = aliases
     y = _composite(x, weight, bias, k, inverse, ctx.recipe)
@@ -221,7 +221,7 @@ def _gradients_with_graph(ctx: Any, inputs: Sequence[Any], grad: Tensor) -> list
 
 def scale_channels(products: Tensor, inverse: Tensor) -> Tensor:
     """Multiply the channels of every group by its map."""
-    # One map is broadcast as it is; several need the channels of each group side by side.
+    # A single map is broadcast; several need the channels of each group side by side.
     if inverse.shape[1] == 1:
         return products * inverse
     by_group = products.unflatten(1, (inverse.shape[1], -1))
@@ -229,7 +229,7 @@ def scale_channels(products: Tensor, inverse: Tensor) -> Tensor:
 
 
 def _pieces(*tensors: Tensor | None) -> Iterator[tuple[Any, ...]]:
-    """Split tensors along the batch; what is None stays so. Only a CPU gains from it."""
+    """Split tensors along the batch; None stays None. Only a CPU benefits."""
     first = cast(Tensor, tensors[0])
     size = max(1, len(first))
     if first.device.type == "cpu" and first.nbytes:

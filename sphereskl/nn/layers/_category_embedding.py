@@ -1,4 +1,4 @@
-"""Categories as numbers that a dense layer can work with."""
+"""Categorical embeddings: one-hot columns or learned vectors."""
 
 from collections.abc import Sequence
 
@@ -7,31 +7,31 @@ from torch import Tensor, nn
 
 from .._checks import check_count, check_widths
 
-# Up to this many levels, a category is one column per level; beyond, a vector of this width.
+# Up to this many levels, a category is one-hot; beyond, a vector of this width.
 _MAX_ONE_HOT = 32
 _VECTOR_WIDTH = 8
 
 
 class CategoryEmbedding(nn.Module):
-    """One column for every level of a category, or learned vectors where levels are many.
+    """Categorical embedding: one-hot, or learned vectors for categories of many levels.
 
     Parameters
     ----------
     cardinalities : sequence of int
         Number of levels of every category, at least 1 each.
     n_members : int, default=1
-        Number of networks k, each with vectors of its own.
+        Number of networks k, each with its own vectors.
 
     Attributes
     ----------
     width : int
-        Numbers that stand for all categories together afterwards.
+        Total number of output columns for all categories.
 
     Notes
     -----
-    Input (n_samples, n_categories), the number of every row's level, int64, negative for a level
-    that training did not see; output (n_members, n_samples, width). Categories of up to 32 levels
-    are one-hot; others get a learned vector of 8 numbers, which is an "entity embedding" [1]_.
+    Input (n_samples, n_categories), the index of every sample's level, int64, negative for a level
+    unseen in training; output (n_members, n_samples, width). Categories of up to 32 levels
+    are one-hot; others get a learned vector of 8 numbers, an "entity embedding" [1]_.
     An unseen level is all zeros.
 
     References
@@ -57,7 +57,7 @@ class CategoryEmbedding(nn.Module):
         few = [levels <= _MAX_ONE_HOT for levels in self.cardinalities]
         self._one_hot = [j for j, is_few in enumerate(few) if is_few]
         self._learned = [j for j, is_few in enumerate(few) if not is_few]
-        # Levels are counted through in each of the two kinds; 0 is for unseen ones.
+        # Levels are numbered consecutively in each of the two kinds; 0 is for unseen ones.
         starts, totals = [], {True: 1, False: 1}
         for levels, is_few in zip(self.cardinalities, few, strict=True):
             starts.append(totals[is_few])
@@ -69,7 +69,7 @@ class CategoryEmbedding(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         index = (codes + self.first).masked_fill(codes < 0, 0)
-        # Not len(codes), which is a fixed number to `torch.export`.
+        # Not len(codes), which is a constant to `torch.export`.
         columns = torch.zeros(codes.shape[0], 1 + self.n_one_hot, device=codes.device)
         columns = columns.to(self.vectors.weight.dtype).scatter_(1, index[:, self._one_hot], 1.0)
         columns = columns[:, 1:].expand(self.n_members, -1, -1)

@@ -1,4 +1,4 @@
-"""Dropout whose noise is reproducible in threads."""
+"""Dropout with noise that is reproducible in threads."""
 
 from typing import Any
 from weakref import WeakValueDictionary
@@ -8,21 +8,21 @@ from torch import Tensor, nn
 
 from .._checks import check_probability
 
-# Layers by identity, for the operator that draws for them within compiled graphs.
+# Layers by identity, for the operator that draws their noise in compiled graphs.
 _LAYERS: WeakValueDictionary[int, "Dropout"] = WeakValueDictionary()
 
 
 class Dropout(nn.Module):
-    """Dropout with a generator of its own.
+    """Dropout with a random generator of its own.
 
-    Models that are trained in parallel threads do not disturb one another through it, nor the
-    caller's random state, as they would through ``torch.nn.Dropout``.
+    Unlike ``torch.nn.Dropout``, it neither affects other models trained in parallel threads nor
+    the caller's random state.
 
     Parameters
     ----------
     p : float, default=0.5
-        Probability in [0, 1) that an input is set to zero, to the nearest multiple of
-        2^-16; the others are divided by the probability of staying.
+        Dropout probability in [0, 1), to the nearest multiple of 2^-16; inputs that are kept
+        are divided by the probability of being kept.
 
     Raises
     ------
@@ -31,8 +31,8 @@ class Dropout(nn.Module):
 
     Notes
     -----
-    Seeded from torch's global generator when it is built. A row of weight 2 is dropped out once,
-    two copies of it differently: with dropout, row weights equal repetition on average only.
+    Seeded from torch's global generator when it is built. A row of weight 2 has one dropout mask,
+    two copies of it have two: with dropout, weights equal repetition on average only.
 
     References
     ----------
@@ -55,8 +55,8 @@ class Dropout(nn.Module):
         self._generator: torch.Generator | None = None
         _LAYERS[id(self)] = self
 
-    # Which of the streams of noise that the seed stands for; of an instance only while it trains
-    # beside other processes.
+    # Number of the noise stream derived from the seed; set on an instance only during training
+    # with other processes.
     _stream = 0
 
     def branch(self, stream: int) -> None:
@@ -65,7 +65,7 @@ class Dropout(nn.Module):
         Parameters
         ----------
         stream : int
-            Number of the copy; 0 is the noise of a layer that has none.
+            Number of the copy; 0 is the noise of a layer without copies.
         """
         if stream != self._stream:
             self._stream, self._generator = stream, None
@@ -80,7 +80,7 @@ class Dropout(nn.Module):
         """Draw a mask of 0 and 1 / P(keep) in the shape of `x`."""
         bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
         if torch.compiler.is_compiling():
-            # Compilers know no generators; to them drawing is a step that they do not look into.
+            # Compilers do not support generators; drawing is an opaque operation to them.
             _draw_bits(bits, id(self))
         else:
             self._draw(bits)
@@ -102,7 +102,7 @@ class Dropout(nn.Module):
 
     def __getstate__(self):
         # A generator holds 5 kB of state and is bound to its device. A copy that is trained
-        # on begins the same noise anew.
+        # further repeats the noise from its start.
         state = {**super().__getstate__(), "_generator": None}
         state.pop("_stream", None)
         return state
@@ -112,8 +112,8 @@ class Dropout(nn.Module):
         _LAYERS[id(self)] = self
 
 
-# Fills a tensor in place: of two draws neither is dropped as a copy of the other, nor is one
-# repeated in the backward pass.
+# Fills a tensor in place, so that compilers neither merge two draws nor repeat one in the
+# backward pass.
 @torch.library.custom_op(
     "sphereskl::draw_bits",
     mutates_args={"bits"},

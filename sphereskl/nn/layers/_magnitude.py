@@ -1,4 +1,4 @@
-"""Magnitude functions: what a hyperspherical layer keeps of the length of its input."""
+"""Magnitude functions: how a hyperspherical layer uses the norm of its input."""
 
 import math
 
@@ -13,10 +13,10 @@ class Magnitude(nn.Module):
 
     "tanh" is ``tanh(|x| / radius)``, "ball" ``min(|x|, radius) / radius``, "linear" ``|x|``.
 
-    Deviation from the authors' program: the radius is one learned number a layer (its
-    logarithm is the parameter), not a running mean of ``|x|`` times one number a filter, so
+    Deviation from the authors' program: the radius is one trainable number per layer (its
+    logarithm is the parameter), not a running mean of ``|x|`` times one number per filter, so
     that the layer has no state that depends on batches. It starts at ``sqrt(fan_in)``, the
-    length of a patch of unit variance.
+    norm of a patch of unit variance.
     """
 
     log_radius: Tensor | None
@@ -45,14 +45,14 @@ class Magnitude(nn.Module):
             nn.init.constant_(self.log_radius, math.log(self.fan_in) / 2)
 
     def forward(self, inverse_norm: Tensor) -> Tensor:
-        # An inverse norm of 0 stands for length 0; its reciprocal must not enter the graph.
+        # An inverse norm of 0 means norm 0; its reciprocal must not enter the graph.
         resolved = inverse_norm > 0
         norm = torch.where(resolved, inverse_norm, 1.0).reciprocal() * resolved
         if self.log_radius is None:
             return norm
         radius = self.log_radius.exp()
         if self.name == "ball":
-            # Its slope in |x| is 1 / radius inside, 0 outside; at the radius torch halves it.
+            # Its derivative in |x| is 1 / radius inside, 0 outside; at the radius torch halves it.
             return torch.minimum(norm, radius) / radius
         return torch.tanh(norm / radius)
 

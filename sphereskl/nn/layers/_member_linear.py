@@ -1,4 +1,4 @@
-"""Dense layers of several networks side by side."""
+"""Dense layers of several networks (ensemble members) in parallel."""
 
 import math
 
@@ -9,7 +9,7 @@ from .._checks import check_count
 
 
 class MemberLinear(nn.Module):
-    """A dense layer for each of several members, computed in one product.
+    """A dense layer for each of several ensemble members, computed in one product.
 
     Parameters
     ----------
@@ -21,8 +21,8 @@ class MemberLinear(nn.Module):
     Notes
     -----
     Input (n_members, n_samples, in_features), output (n_members, n_samples, out_features):
-    ``y_i = x_i W_i + b_i``. Members share nothing, and start like ``torch.nn.Linear`` from
-    the uniform distribution on ±1 / sqrt(in_features), drawn from torch's global generator.
+    ``y_i = x_i W_i + b_i``. Members share nothing, and are initialised like ``torch.nn.Linear``
+    from the uniform distribution on ±1 / sqrt(in_features), by torch's global generator.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Dense layers and curves with their gradients written out, for training without autograd."""
+"""Dense layers and curves with explicit gradients, for training without autograd."""
 
 from typing import Protocol
 
@@ -10,33 +10,33 @@ from ._piecewise_embedding import PiecewiseLinearEmbedding
 
 
 class LayerPass(Protocol):
-    """A layer, there and back."""
+    """A layer with its forward and backward pass."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what the layer does, and remember what the way back needs."""
+        """Return the output, and store what the backward pass needs."""
         ...
 
     def backward(self, d_y: Tensor, *, on: bool) -> Tensor | None:
         """Write gradients of the parameters, given that of the output; return that of the input.
 
-        Gradients are written in place of the last ones. `on` tells whether that of the input is
-        wanted.
+        Gradients replace those of the previous call. `on` tells whether that of the input is
+        needed.
         """
         ...
 
 
 def layer_pass(layer: nn.Module) -> LayerPass | None:
-    """Return a layer's way there and back.
+    """Return the forward and backward pass of a layer.
 
     Parameters
     ----------
     layer : nn.Module
-        Its parameters are used as they are, where they are.
+        Its parameters are used in place.
 
     Returns
     -------
     layer_pass : LayerPass or None
-        ``None`` for a layer whose gradients are not written out, or not wanted.
+        ``None`` for a layer without explicit gradients, or one that is not trained.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class _MemberLinearPass:
         self._d_weight, self._d_bias = place_of(layer.weight), place_of(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Rows that are not different for the members are the same for all.
+        # Rows that all members share have the same expression.
         self._x = x.expand(len(self._weight), -1, -1)
         return torch.baddbmm(self._bias, self._x, self._weight)
 
@@ -95,8 +95,8 @@ class _MemberLinearPass:
 class _CurvesPass:
     """Curves ``e_j = x_j w_j + b_j + p_j V_j``, see `PiecewiseLinearEmbedding`.
 
-    ``dV_j = p_j' de_j``, ``dw_j = x_j' de_j``, ``db_j = sum de_j``; it stands first, and the
-    gradient of x is not written out.
+    ``dV_j = p_j' de_j``, ``dw_j = x_j' de_j``, ``db_j = sum de_j``; it is the first layer, and the
+    gradient of x is not computed.
     """
 
     def __init__(self, layer: PiecewiseLinearEmbedding):
@@ -128,7 +128,7 @@ class _CurvesPass:
 
 
 def place_of(parameter: Tensor) -> Tensor:
-    """Return where the gradient of a parameter is to be written."""
+    """Return the tensor to which the gradient of a parameter is written."""
     if parameter.grad is None:
         parameter.grad = torch.empty_like(parameter)
     return parameter.grad

@@ -1,4 +1,4 @@
-"""Lengths of the patches that a convolution sees: one channel sum and one box filter."""
+"""Norms of the patches of a convolution: one channel sum and one box filter."""
 
 import math
 from typing import NamedTuple
@@ -38,11 +38,11 @@ def box_sum(squares: Tensor, window: Window) -> Tensor:
         return squares[:, :, :: window.stride[0], :: window.stride[1]]
     if _can_pool(window):
         # A mean over the window times its size: several times as fast as the convolution with
-        # ones below, of which torch makes a general one. Not a mean that is divided by 1:
-        # exporters to ONNX leave `divisor_override` out, and norms would come out too small.
+        # ones below, which torch runs as a general one. Not a mean with divisor 1:
+        # exporters to ONNX drop `divisor_override`, and norms would be too small.
         return F.avg_pool2d(squares, *window[:3]) * math.prod(window.kernel_size)
     sums = F.conv2d(squares, _ones(squares, window), None, *window[1:])
-    # Algorithms by transform may leave a sum of squares slightly below zero.
+    # Transform-based algorithms may leave a sum of squares slightly below zero.
     return sums.clamp_min(0)
 
 
@@ -50,7 +50,7 @@ def box_sum_transposed(sums: Tensor, window: Window, size: tuple[int, ...]) -> T
     """Spread a map of the size of the output back over the patches, to `size`."""
     # The sums are s_p = sum_q A_pq x_q with A_pq = 1 where pixel q lies in patch p. The gradient
     # in x of a function with gradient t in s is A^T t: every pixel gets the sum of t over the
-    # patches that it belongs to, which is what the backward of a pooling or convolution does.
+    # patches that it belongs to, as in the backward pass of a pooling or convolution.
     if _can_pool(window):
         pooled = sums.new_empty(()).expand(size)
         return torch.ops.aten.avg_pool2d_backward(sums, pooled, *window[:3], False, True, 1)
@@ -59,7 +59,7 @@ def box_sum_transposed(sums: Tensor, window: Window, size: tuple[int, ...]) -> T
 
 
 def _can_pool(window: Window) -> bool:
-    # Pooling refuses more padding than half a window.
+    # Pooling accepts at most half a window of padding.
     fits = all(2 * p <= k for p, k in zip(window.padding, window.kernel_size, strict=True))
     return window.dilation == (1, 1) and fits
 
@@ -72,15 +72,15 @@ def inverse_norm(squares: Tensor, eps: float) -> Tensor:
     """Return 1 / sqrt(squares + eps); with eps = 0, 0 in value and gradient where squares is 0."""
     if eps:
         return torch.rsqrt(squares + eps)
-    # With eps, d/ds (s + eps)^(-1/2) = -(s + eps)^(-3/2) / 2 is at most eps^(-3/2) / 2 and comes
-    # with a factor x, by way of s = |x|^2: the gradient in x is at most of order 1 / eps.
-    # Not where(resolved, rsqrt(squares), 0): the branch not taken would give NaN gradients.
+    # With eps, d/ds (s + eps)^(-1/2) = -(s + eps)^(-3/2) / 2 is at most eps^(-3/2) / 2 and has
+    # a factor x, through s = |x|^2: the gradient in x is at most of order 1 / eps.
+    # Not where(resolved, rsqrt(squares), 0): the unused branch would give NaN gradients.
     resolved = squares > torch.finfo(squares.dtype).tiny
     return torch.rsqrt(torch.where(resolved, squares, 1.0)) * resolved
 
 
 def unit_weight(weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """Divide filters by their length, in float32 or wider; return them and the factors."""
+    """Divide filters by their norm, in float32 or wider; return them and the factors."""
     # In float32 even under autocast: half precision would round a filter's direction itself.
     weight = weight.to(accumulation_dtype(weight.dtype))
     squares = weight.square().sum(dim=tuple(range(1, weight.ndim)), keepdim=True)

@@ -1,4 +1,4 @@
-"""Waves of learned frequencies for every number of a row."""
+"""Periodic numeric embedding: cosines of learned frequencies for every number of a row."""
 
 import math
 
@@ -9,20 +9,20 @@ from .._checks import check_count, check_range
 
 
 class PeriodicEmbedding(nn.Module):
-    """Numeric embedding by cosines of learned frequency, with the number itself beside them.
+    """Numeric embedding by cosines of learned frequencies, plus the number itself.
 
     Parameters
     ----------
     n_columns : int
         Number of columns C.
     width : int, default=4
-        Numbers that stand for a column afterwards, at least 2; the last is the column itself.
+        Embedding width of a column, at least 2; the last number is the column itself.
     n_frequencies : int, default=16
-        Cosines of a column.
+        Number of cosines per column.
     frequency_scale : float, default=0.1
-        Standard deviation of the frequencies at the start, positive, in periods per unit.
+        Initial standard deviation of the frequencies, positive, in periods per unit.
     n_members : int, default=1
-        Number of networks k, each with waves of its own.
+        Number of networks k, each with its own frequencies.
 
     Notes
     -----

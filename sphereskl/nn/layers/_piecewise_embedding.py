@@ -1,4 +1,4 @@
-"""A learned piecewise-linear curve for every number of a row."""
+"""Piecewise-linear numeric embedding: learned curves for every number of a row."""
 
 import torch
 from torch import Tensor, nn
@@ -7,38 +7,38 @@ from .._checks import check_count
 
 
 class PiecewiseLinearEmbedding(nn.Module):
-    """Numeric embedding that bends where the training rows are.
+    """Numeric embedding by piecewise-linear curves between quantiles of the training data.
 
     A dense layer sees a column as one straight line; a threshold in it (a price, an hour, a
-    code) costs it several hidden units. Here every column is given a few curves that are
-    linear between quantiles of the column and learn a slope for every piece.
+    code) costs several hidden units. Here every column gets a few curves that are
+    linear between quantiles of the column, with a learned slope for every piece.
 
     Parameters
     ----------
     n_columns : int
         Number of columns C.
     width : int, default=4
-        Numbers that stand for a column afterwards.
+        Embedding width of a column.
     n_bins : int, default=16
-        Pieces of a column at the most; fewer where quantiles coincide.
+        Maximum number of pieces per column; fewer if quantiles coincide.
     n_members : int, default=1
-        Number of networks k, each with curves of its own.
+        Number of networks k, each with its own curves.
 
     Attributes
     ----------
     edges : Tensor of shape (n_columns, n_bins + 1)
-        Where pieces meet, ascending; the last one is repeated where there are fewer.
+        Where pieces meet, ascending; the last edge is repeated if there are fewer.
 
     Notes
     -----
     Input (n_samples, C); output (n_members, n_samples, C * width), column by column:
     ``e_j(x) = w_j x + b_j + V_j p_j(x)``, where ``p_jt(x) = clamp((x - edge_{t-1}) /
-    (edge_t - edge_{t-1}), 0, 1)`` [1]_. V is 0 at the start, so that training begins at
-    straight lines, as in TabM [2]_. Deviation: their outer pieces go on beyond the edges, ours
-    end there; the straight line carries on.
+    (edge_t - edge_{t-1}), 0, 1)`` [1]_. V is 0 initially, so that training starts from
+    straight lines, as in TabM [2]_. Deviation: their outer pieces continue beyond the edges, ours
+    end there; the straight line continues.
 
     Before `fit_edges`, there are no pieces, and the curves are straight. Exactly on an edge the
-    gradient with respect to x counts the pieces on both sides; that of the weights has no kink.
+    gradient with respect to x adds the pieces on both sides; that of the weights has no kink.
 
     References
     ----------
@@ -74,14 +74,14 @@ class PiecewiseLinearEmbedding(nn.Module):
 
     @torch.no_grad()
     def fit_edges(self, X: Tensor, weight: Tensor | None = None) -> "PiecewiseLinearEmbedding":
-        """Let pieces meet at quantiles of the columns.
+        """Set the edges of the pieces to quantiles of the columns.
 
         Parameters
         ----------
         X : Tensor of shape (n_samples, n_columns)
-            Rows.
+            Training samples.
         weight : Tensor of shape (n_samples,), default=None
-            Row weights; ``None`` stands for ones.
+            Sample weights; ``None`` means equal weights.
 
         Returns
         -------
@@ -95,8 +95,8 @@ class PiecewiseLinearEmbedding(nn.Module):
         for column, edges in zip(X.T, self.edges, strict=True):
             values, order = column.sort()
             below = weight[order].double().cumsum(0)
-            # Quantiles that are values of the column: a row of weight 2 is two rows to them. The
-            # factor is for sums of weights that rounding left a little below their share.
+            # Quantiles are values of the column: a row of weight 2 equals two rows. The factor
+            # is for sums of weights that rounding left slightly below their share.
             position = torch.searchsorted(below, share * below[-1] * (1 - 1e-12))
             distinct = values[position.clamp_max(len(values) - 1)].unique()
             edges.copy_(torch.cat([distinct, distinct[-1:].expand(n_edges - len(distinct))]))
@@ -105,7 +105,7 @@ class PiecewiseLinearEmbedding(nn.Module):
     def forward(self, X: Tensor) -> Tensor:
         n_samples, n_columns = X.shape
         low, extent = self.edges[:, None, :-1], self.edges.diff(dim=1)[:, None]
-        # Pieces of no extent are empty and say nothing.
+        # Pieces of zero width are empty and have no effect.
         steepness = torch.where(extent > 0, 1 / extent, 0.0)
         column = X.T[:, :, None]
         place = ((column - low) * steepness).clamp(0, 1)

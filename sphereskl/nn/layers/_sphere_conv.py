@@ -1,4 +1,4 @@
-"""Hyperspherical convolutions: only the angle between filter and patch counts."""
+"""Hyperspherical convolutions: functions of the angle between filter and patch."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from ._spherical_layer import SphericalLayer
 
 
 class _SphereConv(SphericalLayer):
-    """Shared by `SphereConv2d` and `SphereConv1d`, to which signals are images of height 1."""
+    """Shared by `SphereConv2d` and `SphereConv1d`, which treats signals as images of height 1."""
 
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
@@ -26,7 +26,7 @@ class _SphereConv(SphericalLayer):
     def forward(self, x: Tensor, inverse_norm: Tensor | None = None) -> Tensor:
         x, full_precision = self._leave_autocast(x)
         with full_precision:
-            # Read once: a parametrised weight is computed anew by every access.
+            # Read once: a parametrised weight is recomputed by every access.
             weight = self.weight
             images, recipe = self._padded_images(x), self._recipe()
             weight = weight if weight.ndim == 4 else weight.unsqueeze(2)
@@ -42,10 +42,10 @@ class _SphereConv(SphericalLayer):
         return self._from_images(y, x)
 
     def inverse_norm(self, x: Tensor) -> Tensor:
-        """Compute one over the length of every patch of the input.
+        """Compute the inverse norm of every patch of the input.
 
         Layers with equal kernel size, stride, padding, dilation, groups and eps that read the
-        same input, like the branches of an Inception block, can share it: hand it to their
+        same input, like the branches of an Inception block, can share it: pass it to their
         `forward` as `inverse_norm`.
 
         Parameters
@@ -64,13 +64,13 @@ class _SphereConv(SphericalLayer):
         return self._from_images(inverse, x)
 
     def _to_images(self, x: Tensor) -> Tensor:
-        """Add the height that signals lack, and a batch of one to a single sample."""
+        """Add a height to signals, and a batch of one to a single sample."""
         n_sizes = len(self.kernel_size)
         x = x if x.ndim == n_sizes + 2 else x.unsqueeze(0)
         return x if n_sizes == 2 else x.unsqueeze(2)
 
     def _from_images(self, y: Tensor, x: Tensor) -> Tensor:
-        """Take away again what `_to_images` added to x."""
+        """Undo `_to_images` for a result of x."""
         n_sizes = len(self.kernel_size)
         y = y if n_sizes == 2 else y.squeeze(2)
         return y if x.ndim == n_sizes + 2 else y.squeeze(0)
@@ -85,7 +85,7 @@ class _SphereConv(SphericalLayer):
         return F.pad(images, sides, mode=mode)
 
     def _padding_inside(self) -> tuple[int, ...] | None:
-        """Return what the convolution itself can pad, None if `F.pad` has to come first."""
+        """Return the padding that the convolution itself supports, None if `F.pad` is needed."""
         sides = self._reversed_padding_repeated_twice
         if self.padding_mode != "zeros" or sides[::2] != sides[1::2]:
             return None
@@ -111,9 +111,9 @@ class SphereConv2d(_SphereConv, nn.Conv2d):
     """Hyperspherical convolution of images.
 
     ``y = h(|x|) g(theta) + bias``, where theta is the angle between a filter and a patch x
-    of the input, g an angular operator, and h = 1 unless `magnitude` says otherwise. Takes
-    the place of ``torch.nn.Conv2d``, whose arguments, shapes, and ``weight`` and ``bias`` it
-    shares; the bias is added after g.
+    of the input, g an angular operator, and h = 1 unless `magnitude` says otherwise. It
+    replaces ``torch.nn.Conv2d``, with the same arguments, shapes, ``weight`` and ``bias``; the
+    bias is added after g.
 
     Parameters
     ----------
@@ -130,32 +130,32 @@ class SphereConv2d(_SphereConv, nn.Conv2d):
     dilation : int or tuple of int, default=1
         Distance between pixels of a patch.
     groups : int, default=1
-        Groups of channels that are convolved apart, each with patch norms of its own.
+        Number of channel groups that are convolved separately, with separate patch norms.
     bias : bool, default=True
-        Whether a bias is added after g; it starts at 0.
+        Whether to add a bias after g; it is initialised to 0.
     padding_mode : {"zeros", "reflect", "replicate", "circular"}, default="zeros"
-        What is added. Filters count in full where a patch overlaps zeros, so that cosines
-        are smaller there.
+        Values used for padding. At the border, filters keep their full norm, so that cosines
+        with patches that overlap zeros are smaller.
     operator : {"linear", "cosine", "sigmoid"} or AngularOperator, default="sigmoid"
-        Operator g; an instance may be shared by several layers.
+        Angular operator g; an instance may be shared by several layers.
     k : float, default=0.3
         Softness of "sigmoid", positive; unused if `operator` is an instance.
     learn_k : {"channel", "layer"} or None, default=None
-        Whether k learns: one for each filter, one for the layer, or not at all.
+        Whether k is trainable: one for each filter, one for the layer, or not at all.
     magnitude : {"sphere", "tanh", "ball", "linear"}, default="sphere"
         Function h: 1, ``tanh(|x| / radius)``, ``min(|x|, radius) / radius`` or ``|x|``. The
-        radius is one positive number that learns; it starts at the square root of the
+        radius is one positive trainable number; it starts at the square root of the
         filter's size.
     eps : float, default=1e-4
-        Added to the squared length of patches. The authors' value bounds the gradient at a
-        zero patch to 100 times that of a unit patch, and makes patches shorter than 0.01
-        fade. With 0, outputs are exactly invariant to the scale of the input, and zero
-        patches pass no gradient. A zero patch has cosine 0 either way.
+        Added to the squared norm of patches, at least 0. The authors' value bounds the gradient
+        at a zero patch to 100 times that of a unit patch, and shrinks the cosines of patches
+        shorter than 0.01. With 0, outputs are exactly invariant to the scale of the input, and
+        zero patches pass no gradient. A zero patch has cosine 0 either way.
     weight_eps : float, default=1e-12
-        Added to the squared length of filters. The authors' 1e-4 would make small filters
-        fade.
+        Added to the squared norm of filters, at least 0. The authors' 1e-4 would shrink the
+        cosines of small filters.
     device : torch.device or str, default=None
-        Where the parameters live; ``None`` is torch's default.
+        Device of the parameters; ``None`` is torch's default.
     dtype : torch.dtype, default=None
         Floating-point type of the parameters; ``None`` is torch's default.
 
@@ -167,12 +167,13 @@ class SphereConv2d(_SphereConv, nn.Conv2d):
 
     Notes
     -----
-    Filters start uniform on the sphere of radius sqrt(2), the length of He's. Length never
-    matters for the output; leave filters out of weight decay, which would only speed them up.
+    Filters are initialised uniformly on the sphere of radius sqrt(2), the norm of He
+    initialisation. Their norm never affects the output; exclude filters from weight decay, which
+    would only increase their effective learning rate.
 
     Patch norms cost one sum over channels and one box filter for all filters together. Under
     autocast they and the angles stay in float32. Gradients can be differentiated again, at
-    the price of a second forward pass.
+    the cost of a second forward pass.
 
     References
     ----------
@@ -231,7 +232,7 @@ class SphereConv2d(_SphereConv, nn.Conv2d):
 class SphereConv1d(_SphereConv, nn.Conv1d):
     """Hyperspherical convolution of signals.
 
-    Takes the place of ``torch.nn.Conv1d`` as `SphereConv2d` does for images.
+    Replaces ``torch.nn.Conv1d`` as `SphereConv2d` does for images.
 
     Parameters
     ----------
@@ -248,11 +249,11 @@ class SphereConv1d(_SphereConv, nn.Conv1d):
     dilation : int, default=1
         Distance between steps of a patch.
     groups : int, default=1
-        Groups of channels that are convolved apart.
+        Number of channel groups that are convolved separately.
     bias : bool, default=True
         Whether a bias is added after g; it starts at 0.
     padding_mode : {"zeros", "reflect", "replicate", "circular"}, default="zeros"
-        What is added.
+        Values used for padding.
     operator : {"linear", "cosine", "sigmoid"} or AngularOperator, default="sigmoid"
         Operator g; an instance may be shared by several layers.
     k : float, default=0.3
@@ -260,13 +261,13 @@ class SphereConv1d(_SphereConv, nn.Conv1d):
     learn_k : {"channel", "layer"} or None, default=None
         Whether k learns: one for each filter, one for the layer, or not at all.
     magnitude : {"sphere", "tanh", "ball", "linear"}, default="sphere"
-        What is kept of the length of a patch, see `SphereConv2d`.
+        Function of the norm of a patch, see `SphereConv2d`.
     eps : float, default=1e-4
-        Added to the squared length of patches; 0 is exact invariance to scale.
+        Added to the squared norm of patches; 0 gives exact invariance to scale.
     weight_eps : float, default=1e-12
-        Added to the squared length of filters.
+        Added to the squared norm of filters.
     device : torch.device or str, default=None
-        Where the parameters live; ``None`` is torch's default.
+        Device of the parameters; ``None`` is torch's default.
     dtype : torch.dtype, default=None
         Floating-point type of the parameters; ``None`` is torch's default.
 

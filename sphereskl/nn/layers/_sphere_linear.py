@@ -1,4 +1,4 @@
-"""Hyperspherical dense layer: only the angle between weights and input counts."""
+"""Hyperspherical dense layer: functions of the angle between weights and input."""
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ class SphereLinear(SphericalLayer, nn.Linear):
     """Hyperspherical dense layer.
 
     ``y = h(|x|) g(theta) + bias``, where theta is the angle between a row of weights and the
-    input x, as in `SphereConv2d`. Takes the place of ``torch.nn.Linear``.
+    input x, as in `SphereConv2d`. It replaces ``torch.nn.Linear``.
 
     Parameters
     ----------
@@ -24,23 +24,23 @@ class SphereLinear(SphericalLayer, nn.Linear):
     bias : bool, default=True
         Whether a bias is added after g; it starts at 0.
     lift : bool, default=False
-        Whether a constant 1 is appended to the input before angles are taken, so that its
-        length stays visible in them. A first layer on tables needs it: rows ``x`` and
-        ``2 x`` look alike otherwise.
+        Whether to append a constant 1 to the input, so that angles also depend on its norm. A
+        first layer on tables needs it: otherwise, samples ``x`` and ``2 x`` have the same
+        output.
     operator : {"linear", "cosine", "sigmoid"} or AngularOperator, default="sigmoid"
         Operator g; an instance may be shared by several layers.
     k : float, default=0.3
         Softness of "sigmoid", positive; unused if `operator` is an instance.
     learn_k : {"channel", "layer"} or None, default=None
-        Whether k learns: one for each output, one for the layer, or not at all.
+        Whether k is trainable: one for each output, one for the layer, or not at all.
     magnitude : {"sphere", "tanh", "ball", "linear"}, default="sphere"
-        What is kept of the length of the (lifted) input, see `SphereConv2d`.
+        Function of the norm of the (lifted) input, see `SphereConv2d`.
     eps : float, default=1e-4
-        Added to the squared length of the input; 0 is exact invariance to scale.
+        Added to the squared norm of the input; 0 gives exact invariance to scale.
     weight_eps : float, default=1e-12
-        Added to the squared length of weights.
+        Added to the squared norm of weights.
     device : torch.device or str, default=None
-        Where the parameters live; ``None`` is torch's default.
+        Device of the parameters; ``None`` is torch's default.
     dtype : torch.dtype, default=None
         Floating-point type of the parameters; ``None`` is torch's default.
 
@@ -97,7 +97,7 @@ class SphereLinear(SphericalLayer, nn.Linear):
             lift = None
             if self.lift:
                 # With (x, 1) in place of x: u . (x, 1) = u' . x + u_last, and |(x, 1)|^2 is one
-                # more than |x|^2. The column of ones itself is never made.
+                # more than |x|^2. The column of ones is never created.
                 unit, lift, squares = unit[:, :-1], unit[:, -1].to(x.dtype), squares + 1
             inverse = inverse_norm(squares, self.eps)
             # Divided by |x| after the product, not before: x keeps its precision under autocast.

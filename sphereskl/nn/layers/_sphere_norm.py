@@ -1,4 +1,4 @@
-"""SphereNorm: the scale and shift that take the place of batch normalisation."""
+"""SphereNorm: a scale and shift that replace batch normalisation."""
 
 import math
 
@@ -9,11 +9,11 @@ from .._checks import check_count
 
 
 class SphereNorm(nn.Module):
-    """Scale and shift of every channel, for what an angular operator returns.
+    """Normalisation of spherical layers: a scale and shift for every channel.
 
     The cosine of random directions in d dimensions has variance 1 / d. Multiplied by sqrt(d),
-    outputs start at unit variance; scale and shift learn from there. Nothing depends on the
-    batch.
+    outputs start at unit variance; scale and shift are trained from there. Nothing depends on
+    the batch.
 
     Parameters
     ----------
@@ -22,10 +22,10 @@ class SphereNorm(nn.Module):
     fan_in : int
         Size d of a filter of the layer before: ``layer.weight[0].numel()``.
     affine : bool, default=True
-        Whether scale (``weight``) and shift (``bias``) learn. If not, the layer multiplies by
-        sqrt(d).
+        Whether scale (``weight``) and shift (``bias``) are trainable. If not, the layer
+        multiplies by sqrt(d).
     device : torch.device or str, default=None
-        Where the parameters live; ``None`` is torch's default.
+        Device of the parameters; ``None`` is torch's default.
     dtype : torch.dtype, default=None
         Floating-point type of the parameters; ``None`` is torch's default.
 

@@ -1,4 +1,4 @@
-"""What convolutions and dense layers on the sphere have in common."""
+"""What spherical convolutions and dense layers have in common."""
 
 import math
 from contextlib import AbstractContextManager, nullcontext
@@ -28,7 +28,7 @@ class SphericalLayer(nn.Module):
     ) -> None:
         if min(eps, weight_eps) < 0:
             raise ValueError(
-                f"eps and weight_eps must not be negative, got {eps!r} and {weight_eps!r}; 0 is "
+                f"eps and weight_eps must not be negative, got {eps!r} and {weight_eps!r}; 0 gives "
                 "exact invariance to scale."
             )
         if learn_k not in (None, "channel", "layer"):
@@ -42,7 +42,7 @@ class SphericalLayer(nn.Module):
             )
         elif learn_k is not None:
             raise ValueError(
-                f"learn_k={learn_k!r} says nothing about an operator that is an AngularOperator; "
+                f"learn_k={learn_k!r} has no effect on an operator that is an AngularOperator; "
                 "build that one with learn_k=True."
             )
         elif operator.n_channels not in (1, n_outputs):
@@ -55,8 +55,8 @@ class SphericalLayer(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw filters uniformly from the sphere of radius sqrt(2); set the bias to 0."""
-        # The length that He's normal filters have on average changes no output, but a step
-        # of Adam turns longer filters less: very deep networks need that.
+        # On average the norm of He's normal filters: it does not affect the output, but a step
+        # of Adam rotates longer filters less, which very deep networks need.
         with torch.no_grad():
             nn.init.normal_(self.weight)
             self.weight.copy_(math.sqrt(2) * unit_weight(self.weight, eps=0.0)[0])
@@ -64,7 +64,7 @@ class SphericalLayer(nn.Module):
                 nn.init.zeros_(self.bias)
 
     def _leave_autocast(self, x: Tensor) -> tuple[Tensor, AbstractContextManager]:
-        """Input as autocast would hand it to a convolution, and a context without autocast.
+        """Input as autocast would pass it to a convolution, and a context without autocast.
 
         Norms are those of the rounded input, so that a patch parallel to a filter keeps
         cosine 1; norms and angles are float32.
@@ -75,7 +75,7 @@ class SphericalLayer(nn.Module):
                 "with x.float()."
             )
         device = x.device.type
-        # The first question is for devices without autocast; compilers before torch 2.12 cannot
+        # The first condition is for devices without autocast; compilers before torch 2.12 cannot
         # trace it.
         known = device in ("cpu", "cuda") or torch.amp.is_autocast_available(device)
         if not (known and torch.is_autocast_enabled(device)):

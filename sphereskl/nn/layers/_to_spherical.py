@@ -1,4 +1,4 @@
-"""Conversion of any torch model to hyperspherical layers."""
+"""Conversion of torch models to hyperspherical layers."""
 
 import copy
 from collections.abc import Callable, Collection
@@ -28,34 +28,34 @@ def to_spherical(
     eps: float = 1e-4,
     skip: str | Collection[str] | Callable[[str, nn.Module], bool] = "last",
 ) -> nn.Module:
-    """Copy a model with its convolutions and dense layers made hyperspherical.
+    """Copy a model, with hyperspherical convolutions and dense layers.
 
     Layers of exactly the types ``Conv1d``, ``Conv2d`` and ``Linear`` become `SphereConv1d`,
     `SphereConv2d` and `SphereLinear` with the same weights and biases under the same names.
-    All else is left as it is: subclasses, whose forward pass may be another; ``Conv3d`` and
-    transposed convolutions; recurrent layers, bilinear ones, and the projections inside
-    ``MultiheadAttention``, which are no calls of a layer.
+    Everything else is unchanged: subclasses, whose forward pass may differ; ``Conv3d`` and
+    transposed convolutions; recurrent and bilinear layers, and the projections inside
+    ``MultiheadAttention``, which are not layer calls.
 
     Parameters
     ----------
     module : nn.Module
         Any model; it is not changed.
     operator : {"linear", "cosine", "sigmoid"} or AngularOperator, default="sigmoid"
-        Operator of all converted layers; an instance is shared by them, with its k.
+        Angular operator of all converted layers; they share an instance and its k.
     k : float, default=0.3
         Softness of "sigmoid", positive; unused if `operator` is an instance.
     learn_k : {"channel", "layer"} or None, default=None
-        Whether k learns: one for each filter, one for each layer, or not at all.
+        Whether k is trainable: one for each filter, one for each layer, or not at all.
     magnitude : {"sphere", "tanh", "ball", "linear"}, default="sphere"
-        What layers keep of the length of their input, see `SphereConv2d`.
+        Function of the norm of a layer's input, see `SphereConv2d`.
     eps : float, default=1e-4
-        Added to the squared length of inputs; 0 is exact invariance to scale.
+        Added to the squared norm of inputs; 0 gives exact invariance to scale.
     skip : str, collection of str or callable, default="last"
-        What is left ordinary. "last" is the layer that was registered last among those that
-        could be converted, most often the one that gives logits: those must not be bounded
-        by 1, or softmax stays flat. Otherwise names as in ``module.named_modules()``, each
-        standing for all that is inside it, or a function of name and layer that returns
-        whether to leave it. ``()`` converts every layer.
+        Layers that are not converted. "last" is the convertible layer registered last, usually
+        the one that returns logits: these must not be bounded by 1, or softmax stays flat.
+        Otherwise names as in ``module.named_modules()``, each including all modules inside it,
+        or a function of name and layer that returns
+        whether to skip it. ``()`` converts every layer.
 
     Returns
     -------
@@ -65,18 +65,17 @@ def to_spherical(
     Raises
     ------
     ValueError
-        If `skip` names a module that is not there, no layer is left to convert, or another
+        If `skip` names an unknown module, no layer is left to convert, or another
         parameter is outside its range.
 
     Notes
     -----
-    Weights that layers share stay shared, as do layers that are used in several places;
-    hooks and parametrisations (``torch.nn.utils.parametrizations.weight_norm``, say) stay in
-    place. Unless k or a radius learns, the state dict has the keys it had before.
+    Weights shared between layers stay shared, as do layers that are used in several places;
+    hooks and parametrisations (such as ``torch.nn.utils.parametrizations.weight_norm``) are
+    kept. Unless k or a radius is trainable, the state dict has the same keys as before.
 
-    A first layer on a table that was converted is blind to the length of rows; leave it out
-    by its name. Biases are added to values of at most 1 now, and a trained model has to be
-    trained further.
+    A converted first layer on a table ignores the norm of samples; skip it by its name. Biases
+    are now added to values of at most 1, and a trained model has to be trained further.
 
     The inference shortcut of ``TransformerEncoderLayer``, which reads the weights of its
     dense layers and does not call them, is switched off in the copy.
@@ -146,7 +145,7 @@ def _chosen(
 
 
 def _change_class(layer: nn.Module) -> SphericalLayer:
-    """Make a layer spherical in place, so that parameters, hooks and references to it stay."""
+    """Make a layer spherical in place, so that parameters, hooks and references are kept."""
     spherical = _SPHERICAL[parametrize.type_before_parametrizations(layer)]
     if parametrize.is_parametrized(layer):
         # Torch has given this layer a class of its own, with properties that compute weights.
@@ -164,7 +163,7 @@ def _change_class(layer: nn.Module) -> SphericalLayer:
 
 
 def _close_shortcuts(module: nn.Module) -> None:
-    """Make transformers call their dense layers at inference, too."""
+    """Make transformers call their dense layers in inference as well."""
     for part in module.modules():
         if any(isinstance(layer, SphericalLayer) for layer in part.modules()):
             if isinstance(part, nn.TransformerEncoderLayer):

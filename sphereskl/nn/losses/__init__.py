@@ -1,4 +1,4 @@
-"""What is minimised: losses of classes, values and orders, margins, penalties, the scale."""
+"""Losses: of classes, ordered classes and values, margins, regularisers, calibration."""
 
 from ._angular_losses import ANGULAR_LOSSES, make_angular_loss
 from ._angular_margin import AngularMarginLoss

@@ -7,8 +7,8 @@ from ._angular_margin import AngularMarginLoss
 _MARGINS = ("multiplicative_margin", "divisive_margin", "angular_margin", "cosine_margin")
 
 # Deviation from Liu et al. 2017 (both papers): m = 1.5 of their later programs, without
-# annealing, for m = 4. Detached and not annealed, m = 4 lets the norms shrink to 0 and digits
-# stay at chance; annealed, it learns, but how much margin it gets hangs on the number of steps.
+# annealing, for m = 4. Detached and not annealed, m = 4 lets the norms shrink to 0 and accuracy
+# on digits stays at chance; annealed, it trains, but the margin depends on the number of steps.
 ANGULAR_LOSSES: dict[str, dict[str, Any]] = {
     "a_softmax": {"multiplicative_margin": 1.5, "scale": "norm"},
     "arcface": {"angular_margin": 0.5},
@@ -22,7 +22,7 @@ ANGULAR_LOSSES: dict[str, dict[str, Any]] = {
 
 
 def make_angular_loss(name: str, margin: float | None = None, **settings: Any) -> AngularMarginLoss:
-    """Build a loss of the literature by its name.
+    """Build a loss of the literature by name.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def make_angular_loss(name: str, margin: float | None = None, **settings: Any) -
 "sphereface_r", "w_softmax"}
         See the notes.
     margin : float, default=None
-        The loss's own margin; ``None`` takes the one of the notes.
+        Margin of the loss; ``None`` takes the default in the notes.
     **settings
-        Of `AngularMarginLoss`, instead of those of the notes.
+        Parameters of `AngularMarginLoss` that replace those in the notes.
 
     Returns
     -------

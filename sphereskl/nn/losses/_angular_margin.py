@@ -1,4 +1,4 @@
-"""Softmax losses with margins on the angle: one module for the whole SphereFace family."""
+"""Softmax losses with angular margins: one module for the whole SphereFace family."""
 
 import math
 from functools import cache
@@ -14,9 +14,9 @@ from ._class_losses import cross_entropy, separating_scale
 
 
 class AngularMarginLoss(nn.Module):
-    """Cross-entropy of angles, with margins that the target has to exceed the others by.
+    """Angular-margin loss: cross-entropy of angles with a margin for the target class.
 
-    The logits are ``scale * g(theta_j)``. In the loss, and nowhere else, the target's is
+    The logits are ``scale * g(theta_j)``. In the loss only, the target's logit is
     ``scale * (psi(m theta_y + a) - b)`` with a multiplicative margin m, an angular margin a
     and a cosine margin b; the others are ``scale * psi(theta_j / d)`` with a divisive margin
     d. psi is g continued beyond pi, see `unrolled_angular`.
@@ -24,34 +24,34 @@ class AngularMarginLoss(nn.Module):
     Parameters
     ----------
     operator : {"cosine", "linear", "sigmoid"}, default="cosine"
-        The function g of the angle, from 1 at 0 to -1 at pi.
+        Function g of the angle, from 1 at 0 to -1 at pi.
     k : float, default=0.3
         Softness of "sigmoid", positive; the others ignore it.
     multiplicative_margin : float, default=1.0
         Factor m of the target's angle, at least 1; need not be an integer.
     divisive_margin : float, default=1.0
-        Number of at least 1 that the angles of all *other* classes are divided by.
+        Divisor d of the angles of all *other* classes, at least 1.
     angular_margin : float, default=0.0
-        Radians in [0, pi] added to the target's angle.
+        Angle a in [0, pi] radians, added to the target's angle.
     cosine_margin : float, default=0.0
-        What is taken from the target's g, at least 0.
+        Margin b, at least 0, subtracted from the target's g.
     scale : {"auto", "norm"} or float, default="auto"
-        Positive multiplier. ``"norm"`` is the norm of each embedding before it was
-        normalised. ``"auto"`` is ``max(8, 2 separating_scale(K))``: twice the least scale
-        that lets a sample on its prototype reach a probability of 0.99.
+        Inverse temperature: positive factor of the logits. ``"norm"`` is the norm of each
+        embedding before normalisation. ``"auto"`` is ``max(8, 2 separating_scale(K))``: twice
+        the lowest scale at which a sample on its prototype can reach a probability of 0.99.
     margin_grad : {"detach", "full"}, default="detach"
         Whether the gradient is that of the margin-free ``g(theta_j)``, with the margin in
         the probabilities only, or that of the loss itself.
     annealing : Annealing, default=None
-        Brings the margin in slowly: what it changes has a share of ``1 / (1 + lambda)``.
+        Margin schedule: the margin's share in the logit is ``1 / (1 + lambda)``.
         ``None`` gives it its full share from the start.
     label_smoothing : float, default=0.0
-        Share of the target mass in [0, 1] that is spread evenly over all classes.
+        Label smoothing: share of the target probability in [0, 1] spread evenly over all classes.
 
     Attributes
     ----------
     step : Tensor of shape ()
-        How often `advance` was called; an int64 buffer.
+        Number of calls of `advance`; an int64 buffer.
 
     Raises
     ------
@@ -62,14 +62,14 @@ class AngularMarginLoss(nn.Module):
     -----
     With ``margin_grad="detach"`` the value of the loss is the same, and its gradient with
     respect to ``g(theta_j)`` is ``scale (p_j - 1[j = y])`` with the probabilities p of the
-    logits *with* margin. Under ``"full"`` the target's is multiplied by
+    logits *with* margin. Under ``"full"`` the target's gradient is multiplied by
     ``r = m psi'(m theta_y + a) / g'(theta_y)``, or ``(lambda + r) / (1 + lambda)`` with
     annealing. The gradient with respect to the norm is exact either way.
 
     Deviations from the papers: the programs of ArcFace replace cos(theta + a) beyond pi by
-    ``cos(theta) - a sin(a)``, which jumps there, where psi is continuous. The constant that
-    SphereFace-R multiplies the loss by is left to the learning rate; of its variants, v1 is
-    left out: ``cos(min(m theta, pi))`` has no gradient beyond pi / m.
+    ``cos(theta) - a sin(a)``, which is discontinuous there, where psi is continuous. The constant
+    factor of the loss in SphereFace-R is left to the learning rate; of its variants, v1 is
+    omitted: ``cos(min(m theta, pi))`` has no gradient beyond pi / m.
 
     References
     ----------
@@ -138,11 +138,11 @@ class AngularMarginLoss(nn.Module):
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     def advance(self) -> None:
-        """Count a training step, which moves the annealing on; `forward` never does."""
+        """Count a training step, which advances the annealing; `forward` never does."""
         self.step += 1
 
     def __getstate__(self) -> dict[str, Any]:
-        # The count as a number, so that formats which know no tensors can carry a loss.
+        # The count as a number, so that formats without tensors can store a loss.
         return {**vars(self), "_buffers": {"step": int(self.step)}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -157,7 +157,7 @@ class AngularMarginLoss(nn.Module):
         cosines : Tensor of shape (n_samples, n_prototypes)
             Cosines of embeddings with prototypes.
         norm : Tensor of shape (n_samples,), default=None
-            Norms of the embeddings before they were normalised; used if `scale` is
+            Norms of the embeddings before normalisation; used if `scale` is
             ``"norm"``.
 
         Returns
@@ -174,16 +174,16 @@ class AngularMarginLoss(nn.Module):
         weight: Tensor | None = None,
         norm: Tensor | None = None,
     ) -> Tensor:
-        """Return the mean over rows of ``weight * cross-entropy``, in nats.
+        """Return the mean over samples of ``weight * cross-entropy``, in nats.
 
         Parameters
         ----------
         cosines : Tensor of shape (n_samples, n_prototypes)
             Cosines of embeddings with prototypes.
         target : Tensor of shape (n_samples,)
-            Row number of each sample's prototype, int64.
+            Index of each sample's prototype, int64.
         weight : Tensor of shape (n_samples,), default=None
-            Row weights; ``None`` stands for ones.
+            Sample weights; ``None`` means equal weights.
         norm : Tensor of shape (n_samples,), default=None
             Norms of the embeddings before they were normalised; used if `scale` is
             ``"norm"``.
@@ -204,7 +204,7 @@ class AngularMarginLoss(nn.Module):
         if not (turns_own or divides or self.cosine_margin > 0):
             g = cosines if is_cosine else angular(cosines, self.operator, self.k)
             return cross_entropy(g, target, weight, **options)
-        # Arcs of all prototypes where g or the divisive margin is made of them.
+        # Arcs of all prototypes if g or the divisive margin needs them.
         needs_all = divides or not is_cosine
         arc = guarded_arc(cosines if needs_all else cosines.gather(1, own))
         g = cosines if is_cosine else angular_of_arc(arc, self.operator, self.k)

@@ -1,4 +1,4 @@
-"""How slowly a margin comes in."""
+"""Annealing schedule of a margin."""
 
 import math
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from .._checks import check_range
 
 @dataclass(frozen=True)
 class Annealing:
-    """Schedule of A-Softmax's lambda: how slowly the margin comes in.
+    """Margin schedule: the lambda of A-Softmax, which decreases over the training steps.
 
     Parameters
     ----------
     lambda_0 : float, default=1000.0
-        Weight of the margin-free logit at the start, at least 0; the margin's weight is 1.
+        Initial weight of the margin-free logit, at least 0; the margin's weight is 1.
     gamma : float, default=0.12
-        Speed at which it falls, at least 0.
+        Rate of decrease, at least 0.
     power : float, default=1.0
-        Exponent of the fall, at least 0.
+        Exponent of the decrease, at least 0.
     lambda_min : float, default=5.0
-        What it does not fall below, at least 0. At 5, the margin ends with a share of 1/6.
+        Lower bound, at least 0. At 5, the margin ends with a share of 1/6.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The scale that turns cosines into probabilities."""
+"""Calibration: the scale (inverse temperature) that turns cosines into probabilities."""
 
 import math
 from collections.abc import Callable
@@ -7,27 +7,27 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-# Standard deviation of the prior on log(scale): a factor of e either way is unremarkable.
+# Standard deviation of the prior on log(scale): a factor of e either way is plausible.
 _PRIOR_STD = 1.0
-# How softly probabilities end at 0 where the share of smoothed labels is taken off, in parts of it.
+# Softness of the lower limit of probabilities corrected for label smoothing, as a share of it.
 _SOFTNESS = 0.25
-# Of the logarithm of the scale: far below what any number of rows can tell.
+# Tolerance of the logarithm of the scale: far below the statistical error.
 _RESOLUTION, _MOST_STEPS = 1e-9, 100
 
 
 def log_probabilities(
     logits: Tensor, scale: float | Tensor, label_smoothing: float = 0.0
 ) -> Tensor:
-    """Logarithms of the probabilities of classes.
+    """Logarithms of class probabilities.
 
     Parameters
     ----------
     logits : Tensor of shape (n_samples, n_prototypes)
         Cosines (or projections).
     scale : float
-        Positive multiplier of the logits.
+        Inverse temperature: positive factor of the logits.
     label_smoothing : float, default=0.0
-        Share of the target mass in [0, 1) that was spread over all prototypes while training.
+        Label smoothing in training: share of the target probability, in [0, 1), to correct for.
 
     Returns
     -------
@@ -36,9 +36,9 @@ def log_probabilities(
 
     Notes
     -----
-    With smoothed labels the network learns ``q = (1 - a) p + a / K``, and is kept from ever being
-    sure. Solved for p that is ``(q - a / K) / (1 - a)``. Where q falls short of ``a / K``, a
-    softplus of a quarter of that width stands for the difference.
+    With smoothed labels the network learns ``q = (1 - a) p + a / K``, which bounds its confidence.
+    Solved for p that is ``(q - a / K) / (1 - a)``. Where q is below ``a / K``, a softplus of a
+    quarter of that width replaces the difference.
 
     Examples
     --------
@@ -67,24 +67,24 @@ def fit_scale(
     n_distinct: int | None = None,
     label_smoothing: float = 0.0,
 ) -> float:
-    """Scale of the logits that makes the probabilities of classes most likely.
+    """Temperature scaling: the scale of the logits that maximises the likelihood.
 
     Parameters
     ----------
     logits : Tensor of shape (n_samples, n_prototypes)
-        Cosines (or projections) of rows that were not trained on.
+        Cosines (or projections) of samples that were not trained on.
     target : Tensor of shape (n_samples,)
         Row number of each sample's prototype, int64.
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; only their ratios matter.
+        Sample weights; only their ratios matter.
     expected : float
-        Positive scale to expect before seeing the rows. It weighs as much as one row, and
-        keeps the answer finite where the rows are separated perfectly.
+        Prior value of the scale, positive. It weighs as much as one sample, and keeps the
+        result finite for perfectly separated samples.
     n_distinct : int, default=None
-        Number n of rows that are not copies of one another; ``None`` stands for all. Copies
-        and weights say how often a row counts, not how much is known.
+        Number n of samples that are not copies of one another; ``None`` means all. Copies and
+        weights change how often a sample counts, not the amount of information.
     label_smoothing : float, default=0.0
-        What probabilities are freed of, see `log_probabilities`.
+        Label smoothing that the probabilities are corrected for, see `log_probabilities`.
 
     Returns
     -------
@@ -119,9 +119,9 @@ def fit_scale(
 
 
 def _root(slope: Callable[[float], float], low: float, high: float) -> float:
-    """Find where a slope turns positive, by the Illinois method; an end if it does nowhere.
+    """Find where a slope turns positive, by the Illinois method; an end if there is no root.
 
-    A dozen evaluations do what takes bisection forty.
+    A dozen evaluations replace forty of bisection.
     """
     below, above = slope(low), slope(high)
     if below >= 0 or above <= 0:
@@ -132,7 +132,7 @@ def _root(slope: Callable[[float], float], low: float, high: float) -> float:
         between = slope(middle)
         if between == 0 or abs(middle - last) < _RESOLUTION:
             return middle
-        # An end that stays twice counts half: it would stay for ever.
+        # An end that stays twice is halved: otherwise it would stay for ever.
         if between < 0:
             low, below, above = middle, between, above / 2 if kept > 0 else above
         else:
@@ -145,7 +145,7 @@ def _slopes(logits: Tensor, target: Tensor, scale: float, label_smoothing: float
     """Return derivatives of log p of the target by the logarithm of the scale, (n_samples,).
 
     `target` has shape (n_samples, 1). In closed form: autograd takes five times as long, forty
-    times a fit.
+    times per fit.
     """
     q = torch.softmax(scale * logits, dim=1)
     # d log q_k / d log s = s (g_k - sum_j q_j g_j)
@@ -163,12 +163,12 @@ def _slopes(logits: Tensor, target: Tensor, scale: float, label_smoothing: float
 def averaging_gain(
     single: Tensor, mean: Tensor, n_members: int, weight: Tensor | None = None
 ) -> float:
-    """By how much the scale of a mean of members exceeds that of one of them.
+    """Ratio of the best scale of an ensemble's mean logits to that of a single member.
 
     Parameters
     ----------
     single : Tensor of shape (n_samples, n_prototypes)
-        Logits that one member gives to rows that it was not trained on.
+        Logits of samples by one member that was not trained on them.
     mean : Tensor of shape (n_samples, n_prototypes)
         Mean of the logits of all members.
     n_members : int
@@ -183,15 +183,15 @@ def averaging_gain(
 
     Notes
     -----
-    Let the logits of member i be g_i = t + e_i, centred over the prototypes: a part t that all
-    members find, of variance S, and one of its own, of variance N. What is regressed on g instead
-    of t has its slope attenuated by S / (S + N), and by S / (S + N / k) if members are averaged;
+    Let the logits of member i be g_i = t + e_i, centred over the prototypes: a part t common to
+    all members, of variance S, and an individual part, of variance N. A regression on g instead
+    of t has its slope attenuated by S / (S + N), and by S / (S + N / k) for the mean of k members;
     the scale is such a slope. Their ratio, (S + N) / (S + N / k), is that of the reliabilities
     in the Spearman-Brown formula [1]_ [2]_. Here S + N = E|g|^2, and E|g - mean|^2 = N (1 - 1/k),
     so that the ratio is ``E|g|^2 / (E|g|^2 - E|g - mean|^2)``.
 
-    The other members have seen the row, which moves them away from the one that has not; that
-    counts as noise too, and the estimate is a little high where members learn rows by heart.
+    The other members were trained on the sample, which moves them away from the one that was not;
+    that counts as noise too, and the estimate is slightly high if members overfit.
 
     References
     ----------
@@ -216,5 +216,5 @@ def averaging_gain(
         return float(share @ centred.square().sum(dim=1))
 
     total, own = power(single), power(single - mean)
-    # No member finds more than all of them together: S is not negative.
+    # No member contains more than the common part: S is not negative.
     return min(total / max(total - own, total / n_members), n_members) if total > 0 else 1.0

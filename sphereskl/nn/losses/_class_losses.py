@@ -1,9 +1,9 @@
-"""Losses as pure functions of what the model returns, the target and row weights.
+"""Losses as pure functions of the model's output, the target and sample weights.
 
-Every loss is the mean over rows of ``weight * loss``. Weights with mean 1 over the whole
+Every loss is the mean over samples of ``weight * loss``. Weights with mean 1 over the whole
 training set therefore keep the size of the loss, and a mini-batch gradient stays an
 unbiased estimate of the weighted objective (dividing by the batch's own sum of weights
-would not).
+would not be).
 """
 
 import math
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def squared_cosine(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Squared distance of the target's cosine from 1.
+    """Squared cosine loss: squared distance of the target's cosine from 1.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def squared_cosine(cosines: Tensor, target: Tensor, weight: Tensor | None = None
     target : Tensor of shape (n_samples,)
         Row number of each sample's prototype, int64.
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def squared_cosine(cosines: Tensor, target: Tensor, weight: Tensor | None = None
     Notes
     -----
     Mettes et al. publish ``sum_i (1 - cos_i)^2``, summed over the batch. For SGD with
-    momentum on batches of B rows, the sum with learning rate ``lr`` and weight decay
+    momentum on batches of B samples, the sum with learning rate ``lr`` and weight decay
     ``wd`` takes exactly the steps of the mean with ``B lr`` and ``wd / B``: their 0.01 and
     1e-4 at B = 128 are 1.28 and 7.8e-7 here.
 
@@ -59,7 +59,7 @@ def squared_cosine(cosines: Tensor, target: Tensor, weight: Tensor | None = None
 
 
 def cosine_distance(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Distance of the target's cosine from 1.
+    """Cosine loss: distance of the target's cosine from 1.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def cosine_distance(cosines: Tensor, target: Tensor, weight: Tensor | None = Non
     target : Tensor of shape (n_samples,)
         Row number of each sample's prototype, int64.
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
 
     Returns
     -------
@@ -104,17 +104,18 @@ def cross_entropy(
     Parameters
     ----------
     logits : Tensor of shape (n_samples, n_prototypes)
-        Cosines of embeddings with prototypes; or, with `scale` 1, inner products of outputs
-        that were not normalised with them, whose norm carries the confidence [2]_.
+        Cosines of embeddings with prototypes; or, with `scale` 1, inner products of
+        unnormalised outputs with prototypes, whose norm carries the confidence [2]_.
     target : Tensor of shape (n_samples,)
         Row number of each sample's prototype, int64.
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
     scale : Tensor of shape () or float, default=1.0
-        Positive multiplier; may be a parameter that learns. At 1 a softmax of cosines cannot
-        exceed 0.25 for ten prototypes: choose it.
+        Inverse temperature: positive factor of the logits; may be a trainable parameter. At 1 a
+        softmax of cosines cannot exceed 0.25 for ten prototypes, so choose it.
     label_smoothing : float, default=0.0
-        Share of the target mass in [0, 1] that is spread evenly over all prototypes.
+        Label smoothing: share of the target probability in [0, 1] spread evenly over all
+        prototypes.
 
     Returns
     -------
@@ -142,12 +143,12 @@ def cross_entropy(
     if weight is not None:
         expected *= weight[:, None]
     log_probability = torch.log_softmax(scale * logits, dim=1)
-    # As one inner product: torch's cross_entropy with label smoothing has twice the kernels.
+    # As one inner product: torch's cross_entropy with label smoothing runs twice the kernels.
     return -torch.dot(expected.flatten(), log_probability.flatten()) / n_samples
 
 
 def separating_scale(n_prototypes: int, probability: float = 0.99) -> float:
-    """Scale at which a sample on its prototype gets a given probability.
+    """Scale at which a sample on its prototype has a given probability.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The loss of a class and a value, learned at once."""
+"""Multi-task loss of a class and a value."""
 
 from typing import Any
 
@@ -17,34 +17,34 @@ def joint_loss(
     task_weight: float = 0.5,
     **options: Any,
 ) -> Tensor:
-    """Sum of the loss of the class and the loss of the value.
+    """Multi-task loss: weighted sum of the loss of the class and the loss of the value.
 
     Parameters
     ----------
     cosines : Tensor of shape (n_samples, 1 + n_prototypes)
         Cosine with the upper pole, then those with the prototypes.
     target : Tensor of shape (n_samples, 2)
-        Row number of the prototype, -1 if missing, and the cosine asked for, NaN if
+        Index of the prototype, -1 if missing, and the target cosine of the value, NaN if
         missing.
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
     class_loss : {"cross_entropy", "squared_cosine", "cosine"}, default="cross_entropy"
         Loss of the class.
     task_weight : float, default=0.5
-        Weight w of the class, in [0, 1].
+        Weight w of the class loss, in [0, 1].
     **options
-        Of the class's loss: `scale`, `label_smoothing`.
+        Options of the class loss: `scale`, `label_smoothing`.
 
     Returns
     -------
     loss : Tensor of shape ()
-        ``w * class loss + (1 - w) * gaussian``, each over the rows where its target is there.
+        ``w * class loss + (1 - w) * gaussian``, each over the samples that have its target.
 
     Notes
     -----
-    Deviation from Mettes et al., who add squared differences: those are of the order of 1 when
-    training begins and of 0.001 when it ends, so that no weight is right for both. As
-    likelihoods, cross-entropy and `gaussian` have one unit and keep their proportion.
+    Deviation from Mettes et al., who add squared differences: those are of the order of 1 at the
+    start of training and of 0.001 at its end, so that no weight suits both. As
+    likelihoods, cross-entropy and `gaussian` have the same unit and stay in proportion.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def joint_loss(
 
 
 def _present(present: Tensor, weight: Tensor | None, like: Tensor) -> Tensor:
-    """Weights under which a mean over all rows is a mean over those that are present."""
+    """Weights for which a mean over all samples is a mean over those with a target."""
     share = present.to(like)
     share = share * (len(share) / share.sum().clamp_min(1))
     return share if weight is None else share * weight

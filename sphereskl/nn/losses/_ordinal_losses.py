@@ -1,4 +1,4 @@
-"""Classes in an order: targets that forgive near misses."""
+"""Losses of ordered classes: soft targets in which near misses cost less."""
 
 from collections.abc import Callable
 
@@ -13,19 +13,19 @@ _DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def ordinal_cost(n_classes: int, distance: str) -> Tensor:
-    """Cost of taking one rank for another.
+    """Cost of predicting one rank in place of another.
 
     Parameters
     ----------
     n_classes : int
-        Number of ranks K, which count from 1.
+        Number of ranks K, counted from 1.
     distance : {"squared", "absolute", "log"}
         ``(a - b)^2``, ``|a - b|`` or ``(log a - log b)^2`` of ranks a and b.
 
     Returns
     -------
     cost : Tensor of shape (n_classes, n_classes), float64
-        Row: the true rank; column: the one taken for it.
+        Rows: the true rank; columns: the predicted one.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def soft_cross_entropy(
     soft_labels: Tensor,
     scale: Tensor | float = 1.0,
 ) -> Tensor:
-    """Cross-entropy of ``softmax(scale * cosines)`` with a distribution for every class.
+    """Cross-entropy of ``softmax(scale * cosines)`` with soft labels.
 
     Parameters
     ----------
@@ -63,13 +63,13 @@ def soft_cross_entropy(
     target : Tensor of shape (n_samples,)
         Row number of each sample's prototype, int64.
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
     soft_labels : Tensor of shape (n_prototypes, n_prototypes)
-        Distribution that stands for each class; rows sum to 1. ``softmax(-cost)`` of a
+        Target distribution of each class; rows sum to 1. ``softmax(-cost)`` of a
         matrix of costs gives the soft ordinal labels of Diaz and Marathe, the identity
         ordinary cross-entropy.
     scale : Tensor of shape () or float, default=1.0
-        Positive multiplier of the cosines; may be a parameter that learns.
+        Inverse temperature: positive factor of the cosines; may be a trainable parameter.
 
     Returns
     -------

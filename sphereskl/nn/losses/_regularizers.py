@@ -1,4 +1,4 @@
-"""Regularisers that keep the filters of a layer apart."""
+"""Regularisers that push the filters of a layer apart."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -9,33 +9,33 @@ from torch import Tensor, nn
 
 from ...geometry import normalize
 
-# Chords of unit filters below 0.01, half a degree, share the slope of the energy there: as it
-# stands, the energy of two filters that meet is infinite, and its gradient.
+# Below a distance of 0.01, half a degree, unit filters share the slope of the energy there: the
+# energy of two filters that meet is infinite, and so is its gradient.
 _SMALLEST_SQUARED_CHORD = 1e-4
 
 
 def orthogonality(weight: Tensor, *, exact: bool = False) -> Tensor:
-    """Squared distance of the filters from orthonormal ones.
+    """Orthogonality penalty: squared distance of the filters from orthonormal ones.
 
     Parameters
     ----------
     weight : Tensor of shape (..., n_filters, fan_in)
         Filters as rows, *not* normalised: the term also keeps their norms near 1.
     exact : bool, default=False
-        Whether the published form is used when there are more filters than inputs, too.
+        Whether to use the published form even if there are more filters than inputs.
 
     Returns
     -------
     penalty : Tensor of shape (...)
         ``|W W' - I|^2`` (Frobenius) for at most `fan_in` filters. More than that cannot be
-        orthonormal, and the published form has a floor of ``n_filters - fan_in``, under which
-        it presses on without end; the best they can be is a tight frame, so that
-        ``|W' W - (n_filters / fan_in) I|^2`` takes its place, whose floor is 0.
+        orthonormal, and the published form has a minimum of ``n_filters - fan_in`` that is not
+        zero; the best possible set is a tight frame, so that
+        ``|W' W - (n_filters / fan_in) I|^2`` is used instead, with minimum 0.
 
     Notes
     -----
-    The two forms have the same value and gradient where ``n_filters`` equals ``fan_in``.
-    A tight frame has the mean squared norm 1, but single norms may differ. Costs
+    The two forms have the same value and gradient if ``n_filters`` equals ``fan_in``.
+    A tight frame has mean squared norm 1, but single norms may differ. Costs
     ``n_filters fan_in min(n_filters, fan_in)`` multiplications.
 
     References
@@ -61,17 +61,17 @@ def orthogonality(weight: Tensor, *, exact: bool = False) -> Tensor:
 
 
 def filter_energy(weight: Tensor, power: int = 2, *, half_space: bool = True) -> Tensor:
-    """Mean energy of the filters' directions, charges that repel each other on the sphere.
+    """Hyperspherical energy: mean repulsion energy of the filters' directions on the sphere.
 
     Parameters
     ----------
     weight : Tensor of shape (..., n_filters, fan_in)
-        Filters as rows; only their directions count.
+        Filters as rows; only their directions matter.
     power : {0, 1, 2}, default=2
-        Exponent s of the energy ``|u - v|^-s`` of two directions; 0 stands for
+        Exponent s of the energy ``|u - v|^-s`` of two directions; 0 means
         ``-log |u - v|``.
     half_space : bool, default=True
-        Whether a filter repels the negatives of the others (and its own, a constant) as well:
+        Whether a filter also repels the negatives of the others (and its own, a constant):
         a filter and its negative are one feature with two signs.
 
     Returns
@@ -87,10 +87,10 @@ def filter_energy(weight: Tensor, power: int = 2, *, half_space: bool = True) ->
 
     Notes
     -----
-    Takes memory for a few matrices of shape (n_filters, n_filters).
+    Needs memory for a few matrices of shape (n_filters, n_filters).
 
-    Deviation from the paper: two directions closer than 0.01 have the energy that its tangent
-    at 0.01 gives, so that value and gradient are finite, and neighbours still repel.
+    Deviation from the paper: the energy of two directions closer than 0.01 is continued by its
+    tangent at 0.01, so that value and gradient are finite, and neighbours still repel.
 
     References
     ----------
@@ -119,7 +119,7 @@ def filter_energy(weight: Tensor, power: int = 2, *, half_space: bool = True) ->
 
 @dataclass(frozen=True)
 class Regularizer:
-    """Penalty on the filters of a model's layers, to be added to the loss.
+    """Regulariser: penalty on the filters of a model's layers, added to the loss.
 
     Parameters
     ----------
@@ -127,14 +127,14 @@ class Regularizer:
         `orthogonality`, or `filter_energy` with power 2, over all of the sphere or
         in half-space.
     strength : float, default=None
-        Factor of the penalty, at least 0; ``None`` takes that of the authors, 1e-4 for
+        Factor of the penalty, at least 0; ``None`` is the authors' value, 1e-4 for
         "orthogonal" and 1 for the energies.
     layers : {"sphere", "all"}, default="sphere"
-        Whether only layers with an angular operator are meant, or ordinary convolutions and
-        linear layers too. To tell what an operator is worth, give the ordinary network the
+        Whether to penalise only layers with an angular operator, or ordinary convolutions and
+        linear layers too. To measure the effect of an operator, give the ordinary network the
         same regulariser.
     exact : bool, default=False
-        Whether "orthogonal" has its published form in layers with more filters than inputs,
+        Whether "orthogonal" uses its published form in layers with more filters than inputs,
         too, see `orthogonality`.
 
     Raises
@@ -144,7 +144,7 @@ class Regularizer:
 
     Notes
     -----
-    Penalties are summed over layers. Filters of different groups of a convolution see
+    Penalties are summed over layers. Filters in different groups of a convolution see
     different channels and are not compared: orthogonality is summed over groups, energy
     averaged.
 
@@ -180,7 +180,7 @@ class Regularizer:
         penalties = [penalty(filters, **options) for filters in self._filters(model)]
         if not penalties:
             raise ValueError(
-                f"{type(model).__name__} has no layers that layers={self.layers!r} stands for"
+                f"{type(model).__name__} has no layers of the kind layers={self.layers!r}"
                 + ("; layers='all' includes ordinary ones." if self.layers == "sphere" else ".")
             )
         strength = default if self.strength is None else self.strength
@@ -189,7 +189,7 @@ class Regularizer:
     def _filters(self, model: nn.Module) -> Iterator[Tensor]:
         """Yield the filters of each layer as rows, (groups, n_filters / groups, fan_in)."""
         for layer in model.modules():
-            # Sphere layers are told by their operator: nothing else with weights has one.
+            # Spherical layers are recognised by their operator: no other layer has one.
             is_ordinary = isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
             is_meant = hasattr(layer, "operator") or (is_ordinary and self.layers == "all")
             weight = getattr(layer, "weight", None)
@@ -217,6 +217,6 @@ def _pair_energy(cosines: Tensor, power: int) -> Tensor:
 
 def _of_pairs(energy: Tensor) -> Tensor:
     """Sum over pairs of different filters."""
-    # Masked, not selected: the host would have to wait for a GPU to know how many there are.
+    # Masked, not selected: selecting would synchronise with the GPU to count them.
     same = torch.eye(energy.shape[-1], dtype=torch.bool, device=energy.device)
     return energy.masked_fill(same, 0).sum(dim=(-2, -1))

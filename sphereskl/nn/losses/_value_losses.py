@@ -1,8 +1,8 @@
-"""Losses of regression: how far a cosine is from the cosine that a value asks for.
+"""Losses of regression: distance of a cosine from the target cosine.
 
-Values are stretched between the two poles of an axis: the target of a row is the cosine
+Values are mapped to the arc between the two poles of an axis: the target of a sample is the cosine
 its embedding should have with the upper pole. As for classes, every loss but `gaussian` is the
-mean over rows of ``weight * loss``.
+mean over samples of ``weight * loss``.
 """
 
 from collections.abc import Callable
@@ -10,23 +10,23 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# Errors beyond this part of a cosine, 5 % of the range, count in proportion.
+# Errors of the cosine beyond this, 5 % of the range, are linear in the Huber loss.
 _HUBER_DELTA = 0.1
-# Keeps the logarithm finite, and training from chasing errors that do not matter.
+# Keeps the logarithm finite, and training from fitting negligible errors.
 _LEAST_VARIANCE = 1e-4
 
 
 def squared_error(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Squared difference of cosines; its expectation is least at the conditional mean.
+    """Squared error of cosines; minimised by the conditional mean.
 
     Parameters
     ----------
     cosines : Tensor of shape (n_samples, n_targets)
         Cosine of every embedding with the upper pole of every target.
     target : Tensor of shape (n_samples, n_targets)
-        Cosines asked for, in [-1, 1].
+        Target cosines, in [-1, 1].
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def squared_error(cosines: Tensor, target: Tensor, weight: Tensor | None = None)
     Notes
     -----
     With respect to the angle the gradient is ``2 (target - cos) sin(theta)``: it vanishes
-    at both poles, which is what keeps predictions within the bounds. Mettes et al. sum
+    at both poles, which keeps predictions within the bounds. Mettes et al. sum
     over the batch instead of taking the mean.
 
     References
@@ -55,7 +55,7 @@ def squared_error(cosines: Tensor, target: Tensor, weight: Tensor | None = None)
 
 
 def absolute_error(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Absolute difference of cosines; its expectation is least at the conditional median.
+    """Absolute error of cosines; minimised by the conditional median.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def absolute_error(cosines: Tensor, target: Tensor, weight: Tensor | None = None
     target : Tensor of shape (n_samples, n_targets)
         Cosines asked for, in [-1, 1].
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def absolute_error(cosines: Tensor, target: Tensor, weight: Tensor | None = None
 
 
 def huber(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Squared for small, absolute for large differences of cosines.
+    """Huber loss of cosines: squared for small, absolute for large errors.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def huber(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tens
     target : Tensor of shape (n_samples, n_targets)
         Cosines asked for, in [-1, 1].
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def huber(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tens
 def pinball(
     cosines: Tensor, target: Tensor, weight: Tensor | None = None, *, quantile: float = 0.5
 ) -> Tensor:
-    """Tilted absolute difference; its expectation is least at a conditional quantile.
+    """Pinball loss of cosines; minimised by a conditional quantile.
 
     Parameters
     ----------
@@ -127,9 +127,9 @@ def pinball(
     target : Tensor of shape (n_samples, n_targets)
         Cosines asked for, in [-1, 1].
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
     quantile : float, default=0.5
-        Which quantile, in (0, 1).
+        Quantile to predict, in (0, 1).
 
     Returns
     -------
@@ -152,7 +152,7 @@ def pinball(
 
 
 def gaussian(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Negative log-likelihood of normal errors whose variance is that of the batch.
+    """Negative log-likelihood of Gaussian errors with the variance of the batch.
 
     Parameters
     ----------
@@ -161,22 +161,21 @@ def gaussian(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> T
     target : Tensor of shape (n_samples, n_targets)
         Cosines asked for, in [-1, 1].
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; ``None`` stands for ones.
+        Sample weights; ``None`` means equal weights.
 
     Returns
     -------
     loss : Tensor of shape ()
         Mean over targets of ``log(mean(weight (target - cos)^2) + 1e-4) / 2``, in nats and up
-        to a constant; negative once errors are small.
+        to a constant; negative for small errors.
 
     Notes
     -----
-    The variance that makes normal errors most likely is their mean square; what is left of
-    the negative log-likelihood then is half its logarithm. It asks for the same cosines as
-    `squared_error`, but its gradient does not fade as errors shrink, and it has the unit of
-    a cross-entropy, so that the two can be added [1]_. An error of less than 0.01, half a per
-    cent of the range, counts as met. It is no mean over rows: two batches with one loss each
-    are not one batch with their mean.
+    The maximum-likelihood variance is the mean squared error; the negative log-likelihood is then
+    half its logarithm, up to a constant. It has the same minimiser as `squared_error`, but its
+    gradient does not vanish as errors shrink, and it has the unit of a cross-entropy, so that the
+    two can be added [1]_. Errors of less than 0.01, half a per cent of the range, are treated as
+    zero. Not a mean over samples, so batch losses do not average.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""A backbone and class weights that learn, read through the angles between them."""
+"""A backbone and trainable class weights, compared by angles."""
 
 import torch
 from torch import Tensor, nn
@@ -10,24 +10,24 @@ from ._members import as_if_alone, ask
 
 
 class AngularModel(EmbeddingModel):
-    """Backbone and learned class weights, for losses with a margin on the angle.
+    """Backbone and learned class weights, for losses with an angular margin.
 
-    The margin is the loss's business: `forward` hands it the cosines and, if they count, the
-    norms of the embeddings; predictions are made of `logits`, in which there is none.
+    The margin is part of the loss: `forward` returns the cosines and, with `free_norm`, the
+    norms of the embeddings; predictions use `logits`, without margin.
 
     Parameters
     ----------
     backbone : nn.Module
-        Maps a batch to (n_samples, embedding_dim), members in front.
+        Maps a batch to (n_samples, embedding_dim), with members as the first axis.
     prototypes : Tensor of shape (n_prototypes, embedding_dim)
-        Where the class weights start: their directions, at length 1.
+        Initial class weights: their directions, with norm 1.
     free_norm : bool, default=False
         Whether the norm of the embedding multiplies its logits.
     free_prototypes : bool, default=False
-        Whether the lengths of the class weights count and learn, too, which makes this an
+        Whether the norms of the class weights are used and trained too, which makes this an
         ordinary softmax layer without bias; only together with `free_norm` and the cosine.
     operator : {"cosine", "linear", "sigmoid"}, default="cosine"
-        Function g of the angle that logits are made of.
+        Function g of the angle in the logits.
     k : float, default=0.3
         Softness of "sigmoid", positive; the others ignore it.
 
@@ -72,10 +72,10 @@ class AngularModel(EmbeddingModel):
         self.operator = None if free_prototypes else AngularOperator(operator, k)
 
     def forward(self, X: Tensor, member: Tensor | None = None) -> Tensor:
-        """Return what a loss with margins sees.
+        """Return the input of a loss with margins.
 
         Cosines with the class weights and, with `free_norm`, the norm as a last column. With
-        `free_prototypes` there is no margin, and the loss sees the logits.
+        `free_prototypes` there is no margin, and the logits are returned.
         """
         h = ask(self.backbone(X), member)
         if self.training:
@@ -89,14 +89,14 @@ class AngularModel(EmbeddingModel):
         return seen if self.training or seen.ndim == 2 else seen.mean(dim=0)
 
     def read(self, h: Tensor) -> Tensor:
-        """Read g of the angles, times the norm where it counts, (..., n_prototypes).
+        """Return g of the angles, with `free_norm` times the norm, (..., n_prototypes).
 
-        With `free_prototypes` the inner products with class weights of any length.
+        With `free_prototypes`, the inner products with class weights of any norm.
         """
         if self.free_prototypes:
             return h @ self._prototypes.T
-        # Class weights learn with a length of their own, which counts for nothing: directions are
-        # taken anew at every pass, and their gradient is orthogonal to them.
+        # Class weights have a norm of their own, which does not matter: directions are
+        # recomputed in every pass, and their gradient is orthogonal to them.
         g = normalize(h) @ normalize(self._prototypes).mT
         if self.operator is not None and self.operator.name != "cosine":
             g = self.operator(g)

@@ -21,18 +21,18 @@ class EmbeddingModel(nn.Module):
     prototypes : Tensor of shape (n_prototypes, embedding_dim)
         Directions of the classes; rows are normalised.
     learn_prototypes : bool, default=False
-        Whether the prototypes are a parameter that learns (normalised on use) or a fixed
+        Whether the prototypes are a trainable parameter (normalised on use) or a fixed
         buffer.
     scale : float, default=1.0
-        Positive multiplier of the cosines for losses that use one.
+        Inverse temperature: positive factor of the cosines, for losses that use one.
     learn_scale : bool, default=False
-        Whether the scale learns. Its logarithm is the parameter, so that the scale stays
+        Whether the scale is trainable. Its logarithm is the parameter, so that the scale stays
         positive and its steps are relative.
     free_norm : bool, default=False
-        Whether the norm of the backbone's output counts in the logits (Kasarla et al. 2022).
+        Whether the norm of the backbone's output multiplies the logits (Kasarla et al. 2022).
     n_reserved : int, default=0
-        How many of the prototypes, the last ones, are kept for classes to come. Losses see them,
-        so that embeddings keep away from them; predictions do not.
+        Number of prototypes, the last ones, that are reserved for new classes. They are part of
+        the loss, so that embeddings keep away from them, but not of predictions.
 
     Raises
     ------
@@ -41,11 +41,11 @@ class EmbeddingModel(nn.Module):
 
     Notes
     -----
-    Members have prototypes in common and so live on one sphere: the mean of their embeddings
-    u_i has a direction, which is the embedding, and a length r in [0, 1], the mean resultant
-    length of directional statistics [1]_, which tells how far they agree. The logits are the
-    mean of theirs: ``mean_i u_i . p = r cos(z, p)``. A softmax of them is the normalised
-    geometric mean of the members' probabilities, and doubt among members makes it flat.
+    Members share the prototypes and so the sphere: the mean of their embeddings u_i has a
+    direction, which is the embedding, and a length r in [0, 1], the mean resultant length of
+    directional statistics [1]_, which measures their agreement. The logits are averaged:
+    ``mean_i u_i . p = r cos(z, p)``. Their softmax is the normalised geometric mean of the
+    members' probabilities, and disagreement of members makes it flat.
 
     References
     ----------
@@ -89,8 +89,8 @@ class EmbeddingModel(nn.Module):
         else:
             self.register_buffer("log_scale", log_scale)
 
-    # Read in C: every call of an estimator asks for them.
-    device = property(attrgetter("log_scale.device"), doc="Where the model is.")
+    # Implemented in C: every call of an estimator reads it.
+    device = property(attrgetter("log_scale.device"), doc="Device of the model.")
 
     @property
     def embedding_dim(self) -> int:
@@ -99,28 +99,29 @@ class EmbeddingModel(nn.Module):
 
     @property
     def prototypes(self) -> Tensor:
-        """Rows as they were set, (n_prototypes, embedding_dim), without reserved ones."""
+        """Prototypes as they were set, (n_prototypes, embedding_dim), without reserved ones."""
         return self.open(self._directions().mT).mT
 
     @property
     def reserved(self) -> Tensor:
-        """Unit rows that are kept for classes to come, (n_reserved, embedding_dim)."""
+        """Unit rows of the prototypes reserved for new classes, (n_reserved, embedding_dim)."""
         return self._directions()[len(self._prototypes) - self.n_reserved :]
 
     @property
     def scale(self) -> Tensor:
-        """Positive multiplier of the cosines, a scalar."""
+        """Positive factor of the cosines, a scalar."""
         return self.log_scale.exp()
 
     def set_prototypes(self, prototypes: Tensor, n_reserved: int = 0) -> None:
-        """Put other prototypes in place of those that are there.
+        """Replace the prototypes.
 
         Parameters
         ----------
         prototypes : Tensor of shape (n_prototypes, embedding_dim)
-            Rows; logits of one that is not unit are cosines times its length, unless it learns.
+            Rows; if one is not of unit length, its length multiplies its logits, unless it is
+            trainable.
         n_reserved : int, default=0
-            How many of them, the last ones, are kept for classes to come.
+            Number of prototypes, the last ones, that are reserved for new classes.
         """
         if not 0 <= n_reserved < len(prototypes):
             raise ValueError(
@@ -144,23 +145,23 @@ class EmbeddingModel(nn.Module):
         return z if z.ndim == 2 else normalize(z.mean(dim=0))
 
     def logits(self, X: Tensor, member: Tensor | None = None) -> Tensor:
-        """Return what predictions are made of, (n_samples, n_prototypes).
+        """Return the logits used for predictions, (n_samples, n_prototypes).
 
-        Cosines with the prototypes, their mean if there are members; with `free_norm`, inner
-        products of outputs that were not normalised. `member` of shape (n_samples,) names the
-        one to ask about each row.
+        Cosines with the prototypes, averaged over members; with `free_norm`, inner
+        products of unnormalised outputs. `member` of shape (n_samples,) selects one member
+        for each sample.
         """
         g = self.read(ask(self.backbone(X), member))[..., : -self.n_reserved or None]
         return g if g.ndim == 2 else g.mean(dim=0)
 
     def nearest(self, X: Tensor) -> Tensor:
-        """Return the row number of the prototype of the largest logit, (n_samples,)."""
+        """Return the index of the prototype of the largest logit, (n_samples,)."""
         return self.logits(X).argmax(dim=1)
 
     def forward(self, X: Tensor, member: Tensor | None = None) -> Tensor:
-        """Return what the loss sees: the logits.
+        """Return the input of the loss: the logits.
 
-        While training those of every member, and of prototypes that are reserved.
+        In training, those of every member, including reserved prototypes.
         """
         h = ask(self.backbone(X), member)
         if self.training:
@@ -170,21 +171,21 @@ class EmbeddingModel(nn.Module):
         return g if g.ndim == 2 else g.mean(dim=0)
 
     def resultant_length(self, X: Tensor) -> Tensor:
-        """Return how far members agree, in [0, 1], (n_samples, 1); 1 where there is but one."""
+        """Return the agreement of members, in [0, 1], (n_samples, 1); 1 for a single one."""
         z = normalize(self.backbone(X))
         return torch.linalg.vector_norm(z if z.ndim == 2 else z.mean(dim=0), dim=1, keepdim=True)
 
     def read(self, h: Tensor) -> Tensor:
-        """Read logits off outputs of the backbone, (..., embedding_dim).
+        """Compute logits from outputs of the backbone, (..., embedding_dim).
 
-        Those of all prototypes, reserved ones as well, for every member.
+        Those of all prototypes, including reserved ones, for every member.
         """
-        # Fixed prototypes are unit already; those that learn leave the sphere with every step.
+        # Fixed prototypes are unit already; trainable ones leave the sphere with every step.
         prototypes = normalize(self._prototypes) if self.learn_prototypes else self._prototypes
         if self.free_norm:
             return h @ prototypes.T
         return cosines(normalize(h), prototypes)
 
     def _directions(self) -> Tensor:
-        """Return all prototypes as unit rows, those that are reserved as well."""
+        """Return all prototypes as unit rows, including reserved ones."""
         return normalize(self._prototypes) if self.learn_prototypes else self._prototypes

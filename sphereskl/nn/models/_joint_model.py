@@ -6,30 +6,30 @@ from torch import Tensor, nn
 from ...geometry import cosines, normalize
 from ._embedding_model import EmbeddingModel
 
-# An embedding this close to a pole (less than 0.6 degrees) has no say about its class
-# left: dividing by less would make the gradient of the class explode there.
+# An embedding this close to a pole (less than 0.6 degrees) no longer tells its class: dividing by
+# less would make the gradient of the class explode there.
 _MIN_SLICE_NORM = 1e-2
 
 
 class JointModel(EmbeddingModel):
-    """Backbone whose first axis tells a value and whose other axes tell a class.
+    """Backbone whose first axis predicts a value and whose other axes predict a class.
 
     Parameters
     ----------
     backbone : nn.Module
         Maps a batch to (n_samples, embedding_dim), members in front.
     prototypes : Tensor of shape (n_prototypes, embedding_dim - 1)
-        Directions of the classes within the axes that are left to them; rows are
+        Directions of the classes in all axes but the first; rows are
         normalised.
     scale : float, default=1.0
-        Positive multiplier of the class cosines for losses that use one.
+        Inverse temperature: positive factor of the class cosines, for losses that use one.
     learn_scale : bool, default=False
-        Whether the scale learns.
+        Whether the scale is trainable.
 
     Notes
     -----
-    The cosine of the value is the first coordinate ``z_0``; those of the classes are taken
-    within the slice ``z_{1:}``, after normalising it again. On the whole sphere the two
+    The cosine of the value is the first coordinate ``z_0``; those of the classes are computed
+    from the other coordinates ``z_{1:}``, normalised again. On the whole sphere the two
     would compete: ``z_0^2`` and the squared cosines of orthonormal prototypes sum to 1, so
     that a sample of extreme value could not show its class.
 
@@ -63,7 +63,7 @@ class JointModel(EmbeddingModel):
         return 1 + self._prototypes.shape[1]
 
     def read(self, h: Tensor) -> Tensor:
-        """Read the value's cosine, then those of the classes, (..., 1 + n_prototypes)."""
+        """Compute the value's cosine, then those of the classes, (..., 1 + n_prototypes)."""
         z = normalize(h)
         rest = z[..., 1:]
         norm = torch.linalg.vector_norm(rest, dim=-1, keepdim=True)

@@ -1,23 +1,23 @@
-"""Rows that several members of a backbone have a view of."""
+"""Outputs of a backbone with several members (ensemble)."""
 
 import torch
 from torch import Tensor
 
 
 def ask(h: Tensor, member: Tensor | None) -> Tensor:
-    """Return what the members that were named say of their rows.
+    """Select the outputs of one member for each sample.
 
     Parameters
     ----------
     h : Tensor of shape (n_samples, width) or (n_members, n_samples, width)
         Outputs of a backbone.
     member : Tensor of shape (n_samples,) or None
-        Member to ask about each row, int64; ``None`` asks all of them.
+        Member to use for each sample, int64; ``None`` keeps all of them.
 
     Returns
     -------
     h : Tensor of shape (n_samples, width) or (n_members, n_samples, width)
-        Without the axis of members if they were named.
+        Without the axis of members if they were selected.
     """
     if member is None:
         return h
@@ -25,10 +25,10 @@ def ask(h: Tensor, member: Tensor | None) -> Tensor:
 
 
 def as_if_alone(h: Tensor) -> Tensor:
-    """Let every member learn as fast as if it were the only one.
+    """Scale gradients so that every member learns as fast as a single network.
 
-    The loss is a mean over members, so that what they share, the scale for instance, learns from
-    their mean; but each of them would be given but a ``1 / n_members`` of its gradient.
+    The loss is a mean over members, so that what they share, such as the scale, learns from
+    their mean; but each of them would only get ``1 / n_members`` of its gradient.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def as_if_alone(h: Tensor) -> Tensor:
     Returns
     -------
     h : Tensor
-        The same; gradients through it are multiplied by the number of members.
+        Unchanged; gradients through it are multiplied by the number of members.
     """
     n_members = len(h)
     if h.ndim > 2 and h.requires_grad:

@@ -1,12 +1,12 @@
-"""A backbone that looks at images twice."""
+"""A backbone that averages over mirror images (test-time augmentation)."""
 
 from torch import Tensor, nn
 
 
 class MirroredBackbone(nn.Module):
-    """Backbone whose output in evaluation mode is the mean of an image's and its mirror image's.
+    """Backbone that averages, in evaluation mode, the outputs of an image and its mirror image.
 
-    While training it is the backbone that it is given.
+    In training mode it is the given backbone.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One sphere for every value to predict."""
+"""Product of spheres: one sphere for every value to predict."""
 
 import torch
 from torch import Tensor, nn
@@ -8,20 +8,20 @@ from ._embedding_model import EmbeddingModel
 
 
 class ProductModel(EmbeddingModel):
-    """Backbone whose output is cut into blocks, each on a sphere with a pole of its own.
+    """Backbone whose output is split into blocks, each on a sphere with a pole of its own.
 
-    On one sphere with orthogonal poles the squared cosines of a row would sum to one at
-    the most: of all combinations of three values 48 % could not be said, of eight 98 %. A
-    product of spheres can say them all.
+    On one sphere with orthogonal poles the squared cosines of a sample would sum to at most one:
+    48 % of all combinations of three values could not be represented, 98 % of eight. A
+    product of spheres can represent them all.
 
     Parameters
     ----------
     backbone : nn.Module
-        Maps a batch to (n_samples, n_targets * block_dim), members in front.
+        Maps a batch to (n_samples, n_targets * block_dim), with members as the first axis.
     n_targets : int
         Number of spheres.
     block_dim : int
-        Dimension of every sphere's space, at least 2.
+        Dimension of the space of every sphere, at least 2.
 
     Raises
     ------
@@ -49,21 +49,21 @@ class ProductModel(EmbeddingModel):
 
     @property
     def embedding_dim(self) -> int:
-        """Width of the embedding, all spheres together."""
+        """Width of the embedding, summed over all spheres."""
         return self._prototypes.numel()
 
     def embed(self, X: Tensor) -> Tensor:
-        """Return the unit blocks of every row side by side, (n_samples, embedding_dim)."""
+        """Return the unit blocks of every sample, concatenated, (n_samples, embedding_dim)."""
         z = self._blocks(self.backbone(X))
         return (z if z.ndim == 3 else normalize(z.mean(dim=0))).flatten(1)
 
     def resultant_length(self, X: Tensor) -> Tensor:
-        """Return how far members agree on every sphere, in [0, 1], (n_samples, n_targets)."""
+        """Return the agreement of members on every sphere, in [0, 1], (n_samples, n_targets)."""
         z = self._blocks(self.backbone(X))
         return torch.linalg.vector_norm(z if z.ndim == 3 else z.mean(dim=0), dim=2)
 
     def read(self, h: Tensor) -> Tensor:
-        """Read the cosine of every block with its upper pole, (..., n_targets)."""
+        """Compute the cosine of every block with its upper pole, (..., n_targets)."""
         return (self._blocks(h) * self._prototypes).sum(dim=-1)
 
     def _blocks(self, h: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Loss and gradients of a perceptron on the sphere, written out instead of derived by autograd."""
+"""Loss and gradients of a multilayer perceptron on the sphere, explicit instead of by autograd."""
 
 import math
 from collections.abc import Sequence
@@ -7,28 +7,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Beyond this, exponentials have no number in double precision.
+# Beyond this, exponentials overflow in double precision.
 _LARGEST_LOG = 709.0
 
 
 class WrittenOut:
-    """Smoothed cross-entropy of scaled cosines on top of dense layers and ReLU, with its gradients.
+    """Smoothed cross-entropy of scaled cosines after dense layers and ReLU, with its gradients.
 
-    What autograd makes of `EmbeddingModel` and `cross_entropy` costs three times as much where
-    batches are small: nodes, and kernels whose result nobody asks for.
+    With small batches, autograd of `EmbeddingModel` and `cross_entropy` takes three times as long:
+    for graph nodes, and for results that are not needed.
 
     Parameters
     ----------
     first : LayerPass or None
-        What stands before the dense layers.
+        Layer before the dense layers.
     layers : sequence of LayerPass
         Dense layers, with ReLU between them. Gradients are written in place.
     prototypes : Tensor of shape (n_prototypes, embedding_dim)
         Fixed unit rows.
     log_scale : Tensor of shape ()
-        Logarithm of what multiplies cosines; gets a gradient if it wants one.
+        Logarithm of the factor of the cosines; gets a gradient if it requires one.
     label_smoothing : float
-        Share of the target mass that is spread evenly over all prototypes.
+        Label smoothing: share of the target probability spread evenly over all prototypes.
 
     Notes
     -----
@@ -36,11 +36,11 @@ class WrittenOut:
     of s c and y the smoothed target, the loss of a row is ``-w sum_k y_k log q_k``. Backwards:
 
     - cosines: ``dc = s w (q - y) / n``; logarithm of the scale: ``sum_k dc_k c_k``, over all rows;
-    - directions: ``dz = sum_k dc_k p_k``, of which what points along z only changes the length,
+    - directions: ``dz = sum_k dc_k p_k``, whose component along z only changes the norm,
       and ``z . dz = sum_k dc_k c_k`` is known from the scale: ``dh = (dz - (z . dz) z) / |h|``;
-    - ReLU passes on where it is positive; layers as `layer_pass` says.
+    - ReLU passes gradients where it is positive; layers as in `layer_pass`.
 
-    Members have as large a gradient each as if they were alone, see `EmbeddingModel`.
+    Each member's gradient is as large as that of a single network, see `EmbeddingModel`.
 
     Examples
     --------
@@ -75,17 +75,17 @@ class WrittenOut:
         self._least_norm = torch.finfo(prototypes.dtype).tiny ** 0.5
 
     def forward(self, X: Tensor) -> Tensor:
-        """Return cosines, as `EmbeddingModel` does while training.
+        """Return cosines, as `EmbeddingModel` does in training.
 
         Parameters
         ----------
         X : Tensor of shape (n_samples, n_features)
-            Rows.
+            Samples.
 
         Returns
         -------
         cosines : Tensor of shape (n_samples, n_prototypes) or (n_members, n_samples, n_prototypes)
-            Of every member.
+            Cosines of every member.
         """
         x = X if self._first is None else self._first.forward(X)
         self._hidden = []
@@ -95,7 +95,7 @@ class WrittenOut:
         h = self._layers[-1].forward(x)
         self._shape = h.shape
         h = h.flatten(0, -2)
-        # A row without a direction is left as it is, see `normalize`.
+        # A row without direction is left unchanged, see `normalize`.
         norm = torch.linalg.vector_norm(h, dim=1, keepdim=True)
         self._norm = torch.threshold(norm, self._least_norm, 1.0)
         self._z = h.div_(self._norm)
@@ -103,22 +103,22 @@ class WrittenOut:
         return self._cosines.view(*self._shape[:-1], -1)
 
     def backward(self, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Write the gradients of what was asked last, in place of those of the batch before.
+        """Write the gradients of the last forward pass, replacing those of the previous batch.
 
         Parameters
         ----------
         target : Tensor of shape (n_rows,)
-            Row number of each row's prototype, int64; members one after another.
+            Index of each row's prototype, int64; members one after another.
         weight : Tensor of shape (n_rows,), default=None
-            Row weights; ``None`` stands for ones.
+            Sample weights; ``None`` means equal weights.
 
         Returns
         -------
         loss : Tensor of shape ()
-            As `cross_entropy` says it.
+            As `cross_entropy` returns it.
         """
         cosines, n_rows = self._cosines, len(target)
-        # A training that diverges gets a loss that is not finite, not an error of Python's.
+        # If training diverges, the loss is not finite, without an exception of Python.
         scale = math.exp(min(self._log_scale.item(), _LARGEST_LOG))
         log_q = torch.log_softmax(cosines * scale, dim=1)
         expected, q = self._expected.index_select(0, target), log_q.exp()
@@ -139,7 +139,7 @@ class WrittenOut:
     def _backward(self, d_h: Tensor) -> None:
         """Write gradients of the layers, from the last to the first, given that of the output."""
         for layer, below in zip(self._layers[:0:-1], reversed(self._hidden), strict=True):
-            # What ReLU returned is positive where it passes gradients on, else zero.
+            # The output of ReLU is positive where it passes gradients, else zero.
             d_h = layer.backward(d_h, on=True).mul_(below.sign_())
         d_x = self._layers[0].backward(d_h, on=self._first is not None)
         if self._first is not None:

@@ -1,4 +1,4 @@
-"""Networks below the sphere, as configurations that a search can tune."""
+"""Backbone networks, as configurations that a hyperparameter search can tune."""
 
 from ._config import BackboneConfig, Configuration
 from ._conv_net import ConvNet

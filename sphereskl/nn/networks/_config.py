@@ -1,4 +1,4 @@
-"""Backbones as configuration: what a grid search can clone and tune."""
+"""Backbones as configurations that a grid search can clone and tune."""
 
 from dataclasses import fields, is_dataclass
 from typing import Any, Self
@@ -7,14 +7,14 @@ from torch import nn
 
 
 class Configuration:
-    """Base of the dataclasses that are nothing but parameters.
+    """Base of the dataclasses that only hold parameters.
 
-    Speaks scikit-learn's parameter protocol, so that `clone` copies them and a grid can say
-    ``backbone__dropout``. Values are stored as given and checked where they are used.
+    Implements scikit-learn's parameter protocol, so that `clone` copies them and a grid can set
+    ``backbone__dropout``. Values are stored as given and checked on use.
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name; `deep` is there for scikit-learn and unused."""
+        """Return the parameters by name; `deep` is required by scikit-learn and unused."""
         assert is_dataclass(self)
         return {field.name: getattr(self, field.name) for field in fields(self)}
 

@@ -17,7 +17,7 @@ _NORMS = {None: None, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 @dataclass
 class MLP(BackboneConfig):
-    """Configuration of a multilayer perceptron, or of several that vote.
+    """Configuration of a multilayer perceptron, or of an ensemble of them.
 
     Parameters
     ----------
@@ -25,26 +25,26 @@ class MLP(BackboneConfig):
         Widths of the hidden layers. A last width below ``embedding_dim`` confines the
         embeddings to a subspace.
     n_members : int, default=8
-        Number of networks that are trained side by side and share nothing but the prototypes;
-        the embedding is the direction of their mean. Every one is trained without its share of
-        the rows, ``1 / n_members``, on which it is judged instead, so that no row is lost to
-        validation.
+        Ensemble size: number of networks that are trained in parallel and share only the
+        prototypes; the embedding is the direction of their mean. Each is trained without
+        ``1 / n_members`` of the samples and validated on these (cross-validation), so that no
+        sample is lost to validation.
     numeric_embedding : {"auto", "piecewise", "periodic"} or None, default="auto"
-        What stands for a number of a table: curves that are linear between quantiles,
-        cosines of learned frequencies, or the number itself. "auto" is "piecewise" for tables
-        of at most 128 numbers a row, and None for others and for images.
+        Numeric embedding of the columns of a table: learned piecewise-linear curves between
+        quantiles, cosines of learned frequencies, or None for the number itself. "auto" is
+        "piecewise" for tables of at most 128 numeric columns, and None for others and for images.
     n_bins : int, default=16
-        Pieces of a curve at the most, for "piecewise".
+        Maximum number of pieces of a curve, for "piecewise".
     dropout : float, default=0.0
-        Probability in [0, 1) of zeroing a hidden unit while training.
+        Dropout probability in [0, 1) of a hidden unit in training. Raise it against overfitting.
     norm : {"batch", "layer"} or None, default=None
-        Normalisation before each activation. "batch" makes training depend on how rows
-        fall into batches, so that row weights no longer equal repetition; it needs
+        Normalisation before each activation. "batch" makes training depend on the composition
+        of batches, so that sample weights no longer equal repetition; it needs
         ``n_members=1``.
     activation : {"relu", "gelu", "silu", "tanh"}, default="relu"
-        Nonlinearity of the hidden layers.
+        Activation function of the hidden layers.
     residual : bool, default=False
-        Whether hidden layers whose input and output widths agree add their input.
+        Whether hidden layers of equal input and output width have a skip connection.
 
     See Also
     --------
@@ -53,8 +53,8 @@ class MLP(BackboneConfig):
     References
     ----------
     .. [1] Gorishniy, Kotelnikov and Babenko (2025), "TabM: Advancing Tabular Deep Learning
-       with Parameter-Efficient Ensembling", ICLR. Their members share weights, and all see all
-       rows; ours do neither, which is what lets every row judge the member that did not see it.
+       with Parameter-Efficient Ensembling", ICLR. Their members share weights, and all train on
+       all samples; ours do neither, so that every sample can validate a member not trained on it.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class MLP(BackboneConfig):
         embedding_dim : int
             Width of the output.
         columns : Columns, default=None
-            What the features are, if not all of them are numbers.
+            Description of the features, if not all of them are numbers.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class MLP(BackboneConfig):
         norm = choose("norm", self.norm, _NORMS)
         if self.norm == "batch" and self.n_members > 1:
             raise ValueError(
-                f"norm is 'batch', but n_members is {self.n_members}; take norm='layer', or "
+                f"norm is 'batch', but n_members is {self.n_members}; use norm='layer', or "
                 "n_members=1."
             )
         layers = [

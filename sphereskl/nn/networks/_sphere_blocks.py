@@ -38,10 +38,10 @@ class SphericalConfig(BackboneConfig):
 
 
 class LayerFactory:
-    """Makes the layers of one network; with ``learn_k="network"`` they share their k.
+    """Builds the layers of one network; with ``learn_k="network"`` they share their k.
 
-    With ``spherical=False``, layers are torch's and start as He proposed. Their filters have
-    a length of their own and a bias, which is all that SphereNorm gives to spherical ones:
+    With ``spherical=False``, layers are torch's with He initialisation. Their filters have
+    a norm of their own and a bias, which is all that SphereNorm adds to spherical layers:
     there is no SphereNorm after them.
     """
 
@@ -71,7 +71,7 @@ class LayerFactory:
         activate: bool = True,
         spherical: bool = True,
     ) -> "Block":
-        """Make a convolution that keeps the size of images, but for its stride."""
+        """Make a convolution that keeps the image size, except for its stride."""
         spherical = spherical and self.spherical
         shape = (n_in, n_out, kernel_size, stride, kernel_size // 2)
         bias = not self._is_normed(spherical)
@@ -88,7 +88,7 @@ class LayerFactory:
         return self._finish(layer, nn.BatchNorm1d, activate=True)
 
     def dense(self, n_in: int, n_out: int, *, lift: bool = False, bias: bool = True) -> nn.Module:
-        """Make a dense layer without norm and activation, which is how networks end."""
+        """Make a dense layer without norm and activation, the last one of a network."""
         if self.spherical:
             return SphereLinear(n_in, n_out, bias, lift=lift, **self.options)
         return _start_as_he(nn.Linear(n_in, n_out, bias))
@@ -100,7 +100,7 @@ class LayerFactory:
         rest: list[nn.Module] = []
         n_out, fan_in = len(layer.weight), layer.weight[0].numel()  # pyright: ignore
         if self.has_sphere_norm and isinstance(layer, SphereConv2d | SphereLinear):
-            # Batch normalisation brings a scale and a shift of its own.
+            # Batch normalisation has its own scale and shift.
             rest.append(SphereNorm(n_out, fan_in, affine=not self.has_batch_norm))
         if self.has_batch_norm:
             rest.append(batch_norm(n_out))

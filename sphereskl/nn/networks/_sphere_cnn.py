@@ -15,7 +15,7 @@ class SphereCNN(SphericalConfig):
     """Configuration of a plain hyperspherical convolutional network.
 
     Stages of 3 x 3 convolutions, each stage followed by 2 x 2 max pooling; then one spherical
-    dense layer sees all that is left of the image and gives the embedding. The paper's
+    dense layer on the flattened result gives the embedding. The paper's
     networks have `depth` 3, 9, 18, 45 and 60.
 
     Parameters
@@ -24,39 +24,39 @@ class SphereCNN(SphericalConfig):
         Number of convolutions, a multiple of the number of stages.
     widths : int or sequence of int, default=(64, 128, 256)
         Filters of the convolutions of each stage. Images one pixel high or wide are not
-        pooled any more.
+        pooled further.
     operator : {"linear", "cosine", "sigmoid"}, default="sigmoid"
-        What layers make of an angle, see `angular`.
+        Function of the angle that the layers compute, see `angular`.
     k : float, default=0.3
         Softness of "sigmoid", positive; where it starts if it learns.
     learn_k : {"channel", "layer", "network"} or None, default=None
-        Whether k learns: one for each filter, each layer, the network, or not at all.
+        Whether k is trainable: one for each filter, each layer, the network, or not at all.
     norm : {"batch", "sphere", "both"} or None, default="batch"
-        What stands between a convolution and its activation: batch normalisation,
-        `SphereNorm`, both, or nothing. Convolutions have a bias only if it is nothing.
+        Normalisation between a convolution and its activation: batch normalisation,
+        `SphereNorm`, both, or none. Convolutions have a bias only with None.
     activation : {"relu", "gelu", "silu", "tanh"} or None, default="relu"
-        Nonlinearity after each convolution; angular operators are nonlinear themselves.
+        Activation function after each convolution; angular operators are nonlinear themselves.
     magnitude : {"sphere", "tanh", "ball", "linear"}, default="sphere"
-        What layers keep of the length of a patch, see `SphereConv2d`.
+        Function of the norm of a patch, see `SphereConv2d`.
     eps : float, default=1e-4
         Added to the squared length of patches; 0 is exact invariance to scale.
     spherical : bool, default=True
-        If False, the same network of torch's own layers, for comparison: `operator`, `k`,
-        `learn_k`, `magnitude` and `eps` say nothing then, and "sphere" in `norm` becomes a
+        If False, the same network with ordinary torch layers, for comparison: `operator`, `k`,
+        `learn_k`, `magnitude` and `eps` are then ignored, and "sphere" in `norm` becomes a
         bias.
 
     See Also
     --------
-    ConvNet : Ordinary convolutional network, averaged over the image at its end.
+    ConvNet : Ordinary convolutional network, with global average pooling.
 
     Notes
     -----
-    Batch normalisation adds torch's 1e-5 to variances. The authors' 1e-3 is no small number
-    beside the variance of a cosine in d dimensions, 1 / d: at d = 2304 it takes half of the
-    scale away. With "both", cosines are multiplied by sqrt(d) first.
+    Batch normalisation adds torch's 1e-5 to variances. The authors' 1e-3 is not small compared
+    with the variance of a cosine in d dimensions, 1 / d: at d = 2304 it halves the
+    scale. With "both", cosines are multiplied by sqrt(d) first.
 
-    Deviation from the authors' program, which has no bias but that of batch normalisation:
-    the embedding has one, as have convolutions without norm. All start at 0.
+    Deviation from the authors' program, which has no bias except in batch normalisation:
+    the embedding has one, as have convolutions without norm. All are initialised to 0.
 
     References
     ----------
@@ -77,11 +77,11 @@ class SphereCNN(SphericalConfig):
 
     @classmethod
     def very_deep(cls, depth: int = 60, widths: int | Sequence[int] = (64, 128, 256)) -> Self:
-        """Configure a plain network that trains when it is dozens of layers deep.
+        """Configure a plain network that trains even if it is dozens of layers deep.
 
         The operator is the only nonlinearity: ``activation=None, norm=None,
-        operator="sigmoid", k=0.1``. With rectifiers, all patches end up in one orthant and
-        look ever more alike from layer to layer.
+        operator="sigmoid", k=0.1``. With ReLU, all patches end up in one orthant and
+        become more and more alike from layer to layer.
 
         Parameters
         ----------

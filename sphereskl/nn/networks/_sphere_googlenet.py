@@ -1,4 +1,4 @@
-"""Hyperspherical network in the layout of GoogLeNet."""
+"""Hyperspherical network with the architecture of GoogLeNet."""
 
 import math
 from dataclasses import dataclass
@@ -27,38 +27,38 @@ _STAGES = (
 
 @dataclass
 class SphereGoogLeNet(SphericalConfig):
-    """Configuration of a hyperspherical network in the layout of GoogLeNet.
+    """Configuration of a hyperspherical network with the architecture of GoogLeNet.
 
-    Nine inception blocks in three stages with pooling between them, an average over the
-    image, and a spherical dense layer that gives the embedding. Images of at least 64 x 64
-    pixels pass the three convolutions and two poolings of the original first; smaller ones
+    Nine inception blocks in three stages with pooling between them, global average pooling,
+    and a spherical dense layer that gives the embedding. Images of at least 64 x 64
+    pixels first pass the three convolutions and two poolings of the original; smaller ones
     a single 3 x 3 convolution that keeps their size.
 
     Parameters
     ----------
     width : float, default=1.0
-        Multiplies the number of filters everywhere, which is at least 1.
+        Factor of the number of filters everywhere, positive; there is at least 1 filter.
     operator : {"linear", "cosine", "sigmoid"}, default="sigmoid"
-        What layers make of an angle, see `angular`.
+        Function of the angle that the layers compute, see `angular`.
     k : float, default=0.3
         Softness of "sigmoid", positive; where it starts if it learns.
     learn_k : {"channel", "layer", "network"} or None, default=None
         Whether k learns: one for each filter, each layer, the network, or not at all.
     norm : {"batch", "sphere", "both"} or None, default="batch"
-        What stands between a convolution and its activation, see `SphereCNN`.
+        Normalisation between a convolution and its activation, see `SphereCNN`.
     activation : {"relu", "gelu", "silu", "tanh"} or None, default="relu"
-        Nonlinearity of hidden layers; angular operators are nonlinear themselves.
+        Activation function of hidden layers; angular operators are nonlinear themselves.
     magnitude : {"sphere", "tanh", "ball", "linear"}, default="sphere"
-        What layers keep of the length of a patch, see `SphereConv2d`.
+        Function of the norm of a patch, see `SphereConv2d`.
     eps : float, default=1e-4
         Added to the squared length of patches; 0 is exact invariance to scale.
     spherical : bool, default=True
-        If False, the same network of torch's own layers, for comparison, see `SphereCNN`.
+        If False, the same network with ordinary torch layers, for comparison, see `SphereCNN`.
 
     Notes
     -----
-    The three 1 x 1 convolutions that open an inception block see the same patches; their
-    lengths are computed once. The auxiliary classifiers of the original are left out.
+    The three 1 x 1 convolutions at the start of an inception block see the same patches; their
+    norms are computed once. The auxiliary classifiers of the original are left out.
 
     References
     ----------
@@ -114,7 +114,7 @@ def _halving() -> nn.Module:
 
 
 class Inception(nn.Module):
-    """Four branches side by side; the 1 x 1 convolutions on the input share patch lengths."""
+    """Four parallel branches; the 1 x 1 convolutions on the input share patch norms."""
 
     def __init__(self, factory: LayerFactory, n_in: int, filters: list[int]):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Hyperspherical multilayer perceptron: the backbone of spherical layers for tables."""
+"""Hyperspherical multilayer perceptron: the spherical backbone for tables."""
 
 import math
 from collections.abc import Sequence
@@ -21,33 +21,33 @@ class SphereMLP(SphericalConfig):
     hidden_layer_sizes : int or sequence of int, default=(256, 256)
         Widths of the hidden layers.
     lift : bool, default=True
-        Whether a constant 1 is appended to rows before the first layer, so that their length
-        counts. Without it, rows ``x`` and ``2 x`` are the same to the network, and two
-        concentric rings cannot be told apart.
+        Whether to append a constant 1 to samples before the first layer, so that their norm
+        matters. Without it, samples ``x`` and ``2 x`` are the same to the network, and two
+        concentric rings cannot be separated.
     operator : {"linear", "cosine", "sigmoid"}, default="sigmoid"
-        What layers make of an angle, see `angular`.
+        Function of the angle that the layers compute, see `angular`.
     k : float, default=0.3
         Softness of "sigmoid", positive; where it starts if it learns.
     learn_k : {"channel", "layer", "network"} or None, default=None
-        Whether k learns: one for each unit, each layer, the network, or not at all.
+        Whether k is trainable: one for each unit, each layer, the network, or not at all.
     norm : {"batch", "sphere", "both"} or None, default="sphere"
-        What stands between a hidden layer and its activation: batch normalisation,
-        `SphereNorm`, both, or nothing. "batch" makes training depend on how rows fall into
-        batches, so that row weights no longer equal repetition.
+        Normalisation between a hidden layer and its activation: batch normalisation,
+        `SphereNorm`, both, or none. "batch" makes training depend on the composition of
+        batches, so that sample weights no longer equal repetition.
     activation : {"relu", "gelu", "silu", "tanh"} or None, default="relu"
-        Nonlinearity of the hidden layers; angular operators are nonlinear themselves.
+        Activation function of the hidden layers; angular operators are nonlinear themselves.
     magnitude : {"sphere", "tanh", "ball", "linear"}, default="sphere"
         What layers keep of the length of their input, see `SphereConv2d`.
     eps : float, default=1e-4
         Added to the squared length of inputs; 0 is exact invariance to scale.
     spherical : bool, default=True
-        If False, the same network of torch's own layers, for comparison: `lift`, `operator`,
-        `k`, `learn_k`, `magnitude` and `eps` say nothing then, and "sphere" in `norm` becomes
+        If False, the same network with ordinary torch layers, for comparison: `lift`, `operator`,
+        `k`, `learn_k`, `magnitude` and `eps` are then ignored, and "sphere" in `norm` becomes
         a bias.
     numeric_embedding : {"auto", "piecewise", "periodic"} or None, default=None
-        What stands for a number of a table before the first layer, see `MLP`.
+        Numeric embedding of the columns of a table before the first layer, see `MLP`.
     n_bins : int, default=16
-        Pieces of a curve at the most, for "piecewise".
+        Maximum number of pieces of a curve, for "piecewise".
 
     See Also
     --------
@@ -56,7 +56,7 @@ class SphereMLP(SphericalConfig):
     References
     ----------
     .. [1] Liu et al. (2017), "Deep Hyperspherical Learning", NeurIPS, section 2. Lifting is
-       ours: their inputs are images, whose brightness may well be ignored.
+       ours: their inputs are images, whose brightness can be ignored.
 
     Examples
     --------

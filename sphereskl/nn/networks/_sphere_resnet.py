@@ -15,11 +15,11 @@ _SHORTCUTS = {"conv": False, "sphere": True}
 class SphereResNet(SphericalConfig):
     """Configuration of a residual hyperspherical network.
 
-    `depth` decides on the layout. ``6 n + 2`` is the one for small images: a 3 x 3
+    `depth` selects the architecture. ``6 n + 2`` is the one for small images: a 3 x 3
     convolution, then three stages of n units of two convolutions, of which the second and the
-    third halve the image. 18 is the one for photographs: a 7 x 7 convolution and a pooling
-    that halve the image, then four stages of two units. Both end in an average over the
-    image and a spherical dense layer that gives the embedding.
+    third stage halve the image. 18 is the one for photographs: a 7 x 7 convolution and a pooling
+    that halve the image, then four stages of two units. Both end with global average pooling
+    and a spherical dense layer that gives the embedding.
 
     Parameters
     ----------
@@ -29,10 +29,10 @@ class SphereResNet(SphericalConfig):
         Filters of each stage; ``None`` is the paper's (96, 192, 384), and (64, 128, 256, 512)
         at depth 18.
     shortcut : {"conv", "sphere"}, default="conv"
-        What a shortcut is where the shape changes: an ordinary 1 x 1 convolution, as in the
+        Shortcut where the shape changes: an ordinary 1 x 1 convolution, as in the
         paper's second version, or a hyperspherical one, as in its first.
     operator : {"linear", "cosine", "sigmoid"}, default="sigmoid"
-        What layers make of an angle, see `angular`.
+        Function of the angle that the layers compute, see `angular`.
     k : float, default=0.3
         Softness of "sigmoid", positive; where it starts if it learns.
     learn_k : {"channel", "layer", "network"} or None, default=None
@@ -42,11 +42,11 @@ class SphereResNet(SphericalConfig):
     activation : {"relu", "gelu", "silu", "tanh"} or None, default="relu"
         Nonlinearity of hidden layers; angular operators are nonlinear themselves.
     magnitude : {"sphere", "tanh", "ball", "linear"}, default="sphere"
-        What layers keep of the length of a patch, see `SphereConv2d`.
+        Function of the norm of a patch, see `SphereConv2d`.
     eps : float, default=1e-4
         Added to the squared length of patches; 0 is exact invariance to scale.
     spherical : bool, default=True
-        If False, the same network of torch's own layers, for comparison, see `SphereCNN`.
+        If False, the same network with ordinary torch layers, for comparison, see `SphereCNN`.
 
     References
     ----------
@@ -99,7 +99,7 @@ class SphereResNet(SphericalConfig):
 
 
 class ResidualUnit(nn.Module):
-    """Two convolutions beside a shortcut, which is the input itself if shapes allow."""
+    """Two convolutions and a shortcut, which is the input itself if shapes allow."""
 
     def __init__(
         self, factory: LayerFactory, n_in: int, n_out: int, stride: int, spherical_shortcut: bool

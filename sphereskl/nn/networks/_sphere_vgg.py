@@ -1,4 +1,4 @@
-"""Hyperspherical network in the layout of VGG."""
+"""Hyperspherical network with the architecture of VGG."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ _CONVOLUTIONS = {
 
 @dataclass
 class SphereVGG(SphericalConfig):
-    """Configuration of a hyperspherical network in the layout of VGG.
+    """Configuration of a hyperspherical network with the architecture of VGG.
 
     Five stages of 3 x 3 convolutions, each followed by 2 x 2 max pooling, then dense layers,
-    of which the last gives the embedding.
+    the last of which gives the embedding.
 
     Parameters
     ----------
     depth : {11, 13, 16, 19}, default=11
-        Number of layers, with two hidden dense layers and the embedding.
+        Number of layers, including two hidden dense layers and the embedding.
     widths : sequence of int, default=(64, 128, 256, 512, 512)
-        Filters of each of the five stages. Images one pixel high or wide are not pooled any
-        more.
+        Filters of each of the five stages. Images one pixel high or wide are not pooled
+        further.
     hidden_layer_sizes : int or sequence of int, default=(512, 512)
         Widths of the hidden dense layers; the original's are 4096.
     operator : {"linear", "cosine", "sigmoid"}, default="sigmoid"
-        What layers make of an angle, see `angular`.
+        Function of the angle that the layers compute, see `angular`.
     k : float, default=0.3
         Softness of "sigmoid", positive; where it starts if it learns.
     learn_k : {"channel", "layer", "network"} or None, default=None
@@ -44,11 +44,11 @@ class SphereVGG(SphericalConfig):
     activation : {"relu", "gelu", "silu", "tanh"} or None, default="relu"
         Nonlinearity of hidden layers; angular operators are nonlinear themselves.
     magnitude : {"sphere", "tanh", "ball", "linear"}, default="sphere"
-        What layers keep of the length of a patch, see `SphereConv2d`.
+        Function of the norm of a patch, see `SphereConv2d`.
     eps : float, default=1e-4
         Added to the squared length of patches; 0 is exact invariance to scale.
     spherical : bool, default=True
-        If False, the same network of torch's own layers, for comparison, see `SphereCNN`.
+        If False, the same network with ordinary torch layers, for comparison, see `SphereCNN`.
 
     References
     ----------

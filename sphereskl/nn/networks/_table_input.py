@@ -1,4 +1,4 @@
-"""The first layer of a network for tables: numbers, flags and categories made fit for it."""
+"""The first layer of a network for tables: numbers, flags and categories as its input."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ _NUMERIC: dict[str | None, Callable[..., nn.Module] | None] = {
     "periodic": PeriodicEmbedding,
     None: None,
 }
-# Beyond so many numbers a row is a signal or a picture rather than a table, whose columns mean
-# little by themselves, and embeddings of each are most of the work.
+# Beyond this many numbers a row is a signal or an image rather than a table: its columns mean
+# little on their own, and embedding each would be most of the computation.
 _MOST_EMBEDDED = 128
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of an encoded table hold, from the left to the right.
+    """Kinds of columns of an encoded table, from left to right.
 
     Parameters
     ----------
     n_numeric : int
-        Numbers, which may be given a numeric embedding.
+        Number of numeric columns, which may get a numeric embedding.
     n_flags : int, default=0
-        Numbers of two values, which are passed on.
+        Number of columns of two values, which are passed through.
     cardinalities : tuple of int, default=()
-        Number of levels of every category, whose columns hold the number of a level.
+        Number of levels of every category, whose columns hold the index of a level.
 
     Examples
     --------
@@ -46,23 +46,23 @@ class Columns:
 
     @property
     def n_columns(self) -> int:
-        """Number of columns, all kinds together."""
+        """Number of columns of all kinds."""
         return self.n_numeric + self.n_flags + len(self.cardinalities)
 
 
 class TableInput(nn.Module):
-    """Numeric and category embeddings side by side.
+    """Numeric and categorical embeddings, concatenated.
 
     Parameters
     ----------
     columns : Columns
-        What the columns of a batch hold.
+        Kinds of the columns of a batch.
     numeric_embedding : {"piecewise", "periodic"} or None, default=None
         See `MLP`.
     n_members : int, default=1
-        Number of networks k that the embeddings are for.
+        Number of networks k that have their own embeddings.
     **options
-        Of the numeric embedding.
+        Options of the numeric embedding.
 
     Attributes
     ----------
@@ -110,14 +110,14 @@ class TableInput(nn.Module):
         return self.numeric is None and self.categories is None and self.n_members == 1
 
     def fit_edges(self, X: Tensor, weight: Tensor | None = None) -> Self:
-        """Let piecewise-linear curves bend where rows are; other embeddings need no rows.
+        """Fit piecewise-linear curves to the data; other embeddings need no samples.
 
         Parameters
         ----------
         X : Tensor of shape (n_samples, n_columns)
             Rows.
         weight : Tensor of shape (n_samples,), default=None
-            Row weights; ``None`` stands for ones.
+            Sample weights; ``None`` means equal weights.
 
         Returns
         -------
@@ -154,13 +154,13 @@ def describe_input(
     columns : Columns
         What the columns of a batch hold.
     numeric_embedding : {"auto", "piecewise", "periodic"} or None
-        "auto" is "piecewise" for tables of at most 128 numbers a row, else None.
+        "auto" is "piecewise" for tables of at most 128 numeric columns, else None.
     n_bins : int
-        Pieces of a curve at the most, for "piecewise".
+        Maximum number of pieces of a curve, for "piecewise".
     n_members : int
-        Number of networks that the embeddings are for.
+        Number of networks that have their own embeddings.
     is_table : bool
-        Whether samples are rows, not images.
+        Whether samples are rows of a table, not images.
 
     Returns
     -------

@@ -163,7 +163,7 @@ def test_numbers_of_small_tables_are_embedded_by_default(shape, kind):
 
 
 def test_batch_normalisation_needs_a_single_network():
-    with pytest.raises(ValueError, match=r"norm is 'batch', but n_members is 8; take norm='layer'"):
+    with pytest.raises(ValueError, match=r"norm is 'batch', but n_members is 8; use norm='layer'"):
         MLP(norm="batch").build((4,), 3)
 
 
