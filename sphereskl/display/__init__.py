@@ -1,4 +1,4 @@
-"""Displays of what estimators on the sphere have learnt; drawn with matplotlib."""
+"""Displays of fitted estimators, drawn with matplotlib."""
 
 from ._angle_display import AngleDisplay
 from ._arc_display import ArcDisplay

@@ -1,4 +1,4 @@
-"""How far embeddings are from their prototypes."""
+"""Angles between embeddings and their prototypes."""
 
 import numpy as np
 
@@ -12,22 +12,22 @@ _N_BINS = 60
 class AngleDisplay:
     """Histograms of the angles to the own prototype and to the nearest other one.
 
-    Where they overlap classes are hard to tell apart. Create one with `from_estimator` or
+    Where they overlap, classes are hard to separate. Create one with `from_estimator` or
     `from_angles`; all parameters are stored as attributes.
 
     Parameters
     ----------
     own : ndarray of shape (n_samples,)
-        Radians between an embedding and the prototype of its class.
+        Angle in radians between an embedding and the prototype of its class.
     other : ndarray of shape (n_samples,)
-        Radians between it and the nearest of all other prototypes.
+        Angle in radians between it and the nearest of all other prototypes.
 
     Attributes
     ----------
     edges_ : ndarray of shape (n_bins + 1,)
         Edges of the bins, in degrees.
     counts_ : dict of ndarray of shape (n_bins,)
-        Numbers of rows in the bins, for ``"own"`` and ``"other"``.
+        Numbers of samples in the bins, for ``"own"`` and ``"other"``.
     ax_ : matplotlib Axes
         Axes with the histograms.
     figure_ : matplotlib Figure
@@ -57,7 +57,7 @@ class AngleDisplay:
         estimator : fitted classifier or Pipeline that ends in one
             Has `classes_`, `prototypes_` and `transform`.
         X : array-like of shape (n_samples, n_features) or images
-            Samples, best those that were not trained on.
+            Samples, preferably not trained on.
         y : array-like of shape (n_samples,)
             Their classes.
         ax : matplotlib Axes, default=None
@@ -70,7 +70,7 @@ class AngleDisplay:
         """
         last = last_step(estimator, "classes_", "prototypes_", instead="a classifier")
         z, prototypes = np.asarray(estimator.transform(X)), last.prototypes_
-        # Where one axis is that of a value, classes are compared without it.
+        # If the first axis is that of a value, classes are compared without it.
         z = unit_rows("embeddings", z[:, z.shape[1] - prototypes.shape[1] :])
         theta = angles(z, unit_rows("prototypes", prototypes))
         is_own = np.asarray(y)[:, None] == np.asarray(last.classes_)
@@ -89,9 +89,9 @@ class AngleDisplay:
         Parameters
         ----------
         own : array-like of shape (n_samples,)
-            Radians between an embedding and the prototype of its class.
+            Angles in radians between an embedding and the prototype of its class.
         other : array-like of shape (n_samples,)
-            Radians between it and the nearest of all other prototypes.
+            Angles in radians between it and the nearest of all other prototypes.
         ax : matplotlib Axes, default=None
             Where to draw; ``None`` makes a figure.
 
@@ -103,7 +103,7 @@ class AngleDisplay:
         own, other = np.asarray(own, dtype=np.float64), np.asarray(other, dtype=np.float64)
         if own.ndim != 1 or own.shape != other.shape or not len(own):
             raise ValueError(
-                "own and other must be angles of the same rows, one column each, got shapes "
+                "own and other must be angles of the same samples, one column each, got shapes "
                 f"{own.shape} and {other.shape}."
             )
         both = np.concatenate([own, other])
@@ -138,14 +138,14 @@ class AngleDisplay:
             self.counts_["own"], self.edges_, fill=True, color=BLUE, alpha=0.7,
             label="to the own prototype",
         )  # fmt: skip
-        # Hatched, not filled: told apart in grey, and where they overlap.
+        # Hatched, not filled: distinguishable in grey, and where they overlap.
         self.ax_.stairs(
             self.counts_["other"], self.edges_, color=VERMILLION, hatch="////", lw=1.4,
             label="to the nearest other",
         )  # fmt: skip
         wrong = np.mean(self.other < self.own)
         self.ax_.set(
-            xlabel="angle in degrees", ylabel="rows", xlim=(0, 1.02 * self.edges_[-1]),
+            xlabel="angle in degrees", ylabel="samples", xlim=(0, 1.02 * self.edges_[-1]),
             title=f"another prototype is nearer for {wrong:.1%} of {len(self.own):,} rows",
         )  # fmt: skip
         self.ax_.legend(frameon=False)

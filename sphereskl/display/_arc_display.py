@@ -17,8 +17,8 @@ _MOST_TICKS = 13
 class ArcDisplay:
     """Predictions of values or of ordered classes on the half circle between the poles.
 
-    Every sample is a dot under the place that it is predicted at, in the colour of its true
-    value; the band above has at every place the colour that belongs there. Create one with
+    Every sample is a dot below its predicted position, in the colour of its true
+    value; the band above shows the correct colour at every position. Create one with
     `from_estimator` or `from_predictions`; all parameters are stored as attributes.
 
     Parameters
@@ -26,7 +26,7 @@ class ArcDisplay:
     y_true : ndarray of shape (n_samples,)
         True values, or ranks of the true classes.
     y_pred : ndarray of shape (n_samples,)
-        Predicted ones; ranks may lie between classes.
+        Predicted values or ranks; ranks may lie between classes.
     bounds : pair of float
         Values at the lower and the upper pole.
     categories : ndarray of shape (n_classes,), default=None
@@ -36,7 +36,7 @@ class ArcDisplay:
     Attributes
     ----------
     points_ : ndarray of shape (n_samples, 2)
-        Where the dots are, the lower pole at (-1, 0).
+        Positions of the dots, with the lower pole at (-1, 0).
     collection_ : matplotlib PathCollection
         The dots.
     band_ : matplotlib LineCollection
@@ -77,7 +77,7 @@ class ArcDisplay:
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Their values or classes.
         target : int, default=0
-            Which of several targets.
+            Index of the target, if there are several.
         ax : matplotlib Axes, default=None
             Where to draw; ``None`` makes a figure.
 
@@ -123,7 +123,7 @@ class ArcDisplay:
         y_true, y_pred = (np.asarray(y, dtype=np.float64) for y in (y_true, y_pred))
         if y_true.ndim != 1 or y_true.shape != y_pred.shape or not len(y_true):
             raise ValueError(
-                "y_true and y_pred must be values of the same rows, one column each, got shapes "
+                "y_true and y_pred must be values of the same samples, one column each, got shapes "
                 f"{y_true.shape} and {y_pred.shape}."
             )
         if not np.isfinite([y_true, y_pred]).all():
@@ -137,7 +137,7 @@ class ArcDisplay:
 
     @classmethod
     def _from_classes(cls, classifier, z, y, ax):
-        """Draw classes, their samples where the embedding points to in the plane of the arc."""
+        """Draw classes, with samples in the direction of the embedding in the plane of the arc."""
         categories = np.asarray(classifier.categories_)
         is_true = np.asarray(y)[:, None] == categories
         if not is_true.any(axis=1).all():
@@ -155,7 +155,7 @@ class ArcDisplay:
         ).plot(ax=ax)  # fmt: skip
 
     def plot(self, *, ax=None):
-        """Draw the arc, the dots under it and the band above.
+        """Draw the arc, the dots below it and the band above.
 
         Parameters
         ----------
@@ -194,7 +194,7 @@ class ArcDisplay:
         -------
         frame : pandas DataFrame
             A row for every sample: y_true and y_pred, degrees of the prediction from the lower
-            pole, degrees_true, and where the dot is, x and y. Classes are ranks.
+            pole, degrees_true, and the position of the dot, x and y. Classes are ranks.
         """
         x, y = self.points_.T
         return frame_of(
@@ -210,7 +210,7 @@ class ArcDisplay:
         )
 
     def _share(self, values):
-        """Return where values are between the bounds, in [0, 1]."""
+        """Return the positions of values between the bounds, in [0, 1]."""
         low, high = self.bounds
         return np.clip((np.asarray(values, dtype=np.float64) - low) / (high - low), 0, 1)
 
@@ -262,7 +262,7 @@ class ArcDisplay:
             self.ax_.text(x, y, name, ha=across, va="bottom" if y > 0.9 else "center", fontsize=9)
 
     def _apart(self, values):
-        """Leave out those whose labels would touch one before; the poles come first."""
+        """Omit labels that would overlap an earlier one; the poles come first."""
         kept = []
         for value in values:
             angles = self._angles(np.array([*kept, value]))
@@ -274,7 +274,7 @@ class ArcDisplay:
 def _angle_on_arc(z, prototypes):
     """Return the angle of embeddings from the lower pole, in the plane of the arc.
 
-    What points away from the half circle belongs to the nearer pole.
+    Embeddings that point away from the half circle are assigned to the nearer pole.
     """
     lower, middle = prototypes[0], prototypes[len(prototypes) // 2]
     along = z @ lower

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Okabe and Ito (2008), "Color Universal Design": told apart by the colour-blind. Yellow, which
-# is pale on white, comes last.
+# Okabe and Ito (2008), "Color Universal Design": colours that colour-blind readers can distinguish.
+# Yellow, which is pale on white, comes last.
 OKABE_ITO = (
     "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442",
 )  # fmt: skip
 BLUE, VERMILLION, GREEN = OKABE_ITO[:3]
-# Colours of values: told apart by the colour-blind as well, and steadily lighter in grey.
+# Colours of values: also for colour-blind readers, and of increasing lightness in grey.
 VALUES = "viridis"
 _MARKERS = "os^DvPXp<>h"
 
@@ -52,22 +52,22 @@ def frame_of(display, columns):
 
 
 def group_colors(n_groups):
-    """Return a colour for every group; after eight they come again."""
+    """Return a colour for every group; they repeat after eight."""
     return [OKABE_ITO[i % len(OKABE_ITO)] for i in range(n_groups)]
 
 
 def group_markers(n_groups, markers: Sequence[str] = _MARKERS):
-    """Return a marker for every group, another one each time that its colour comes again."""
+    """Return a marker for every group, a new one each time that its colour repeats."""
     return [markers[(i + i // len(OKABE_ITO)) % len(markers)] for i in range(n_groups)]
 
 
 def thin(n_items, most):
-    """Return evenly spaced indices of at most so many items."""
+    """Return evenly spaced indices, at most as many as given."""
     return np.arange(0, n_items, -(-n_items // most))
 
 
 def outline():
-    """Return the path effect that keeps text legible on whatever is drawn."""
+    """Return the path effect that keeps text legible on any drawing."""
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=2.5, foreground="white")]

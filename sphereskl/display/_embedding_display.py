@@ -1,4 +1,4 @@
-"""Where embeddings are on the sphere."""
+"""Embeddings on the sphere."""
 
 from typing import Any, NamedTuple
 
@@ -13,9 +13,9 @@ from ._reading import last_step
 from ._sphere import draw_ball, draw_circle, outward, unit_rows, view_direction
 
 _MOST_ROWS = 2000
-# More names do not fit beside the drawing.
+# More names do not fit next to the drawing.
 _MOST_NAMES = 12
-# Colours say what is behind.
+# Colours show what is behind.
 _SOLID = {"ball": {"depthshade": False}}
 
 
@@ -36,20 +36,20 @@ class EmbeddingDisplay:
     labels : ndarray of shape (n_prototypes,), default=None
         Names of the prototypes.
     random_state : int, RandomState instance or None, default=0
-        Decides which rows are drawn if there are more than 2,000, and the map.
+        Random seed of the samples that are drawn if there are more than 2,000, and of the map.
 
     Attributes
     ----------
     rows_ : ndarray of shape (n_drawn,)
-        Rows that are drawn.
+        Samples that are drawn.
     groups_ : Groups
-        What they are told apart by.
+        Groups that determine colours and markers.
     points_ : ndarray of shape (n_drawn, 2) or (n_drawn, 3)
-        Where they are drawn.
+        Their positions in the drawing.
     prototype_points_ : ndarray of shape (n_prototypes, 2) or (n_prototypes, 3)
-        Where prototypes are drawn.
+        Positions of the prototypes in the drawing.
     collections_ : list of matplotlib PathCollection
-        Drawn rows, one for every group.
+        Drawn samples, one for every group.
     stars_ : matplotlib PathCollection
         The prototypes.
     texts_ : list of matplotlib Text
@@ -62,7 +62,7 @@ class EmbeddingDisplay:
     See Also
     --------
     PrototypeDisplay : The prototypes alone.
-    AngleDisplay : Distances in the sphere itself, which a map cannot keep.
+    AngleDisplay : Angles on the sphere itself, which a map cannot preserve.
 
     Examples
     --------
@@ -95,11 +95,12 @@ class EmbeddingDisplay:
         X : array-like of shape (n_samples, n_features) or images
             Samples, best those that were not trained on.
         y : array-like of shape (n_samples,), default=None
-            Their classes or values. ``None`` takes those predicted.
+            Their classes or values. ``None`` uses the predicted ones.
         kind : {"auto", "circle", "ball", "map"}, default="auto"
             See `plot`.
         random_state : int, RandomState instance or None, default=0
-            Decides which rows are drawn if there are more than 2,000, and the map.
+            Random seed of the samples that are drawn if there are more than 2,000, and of the
+            map.
         ax : matplotlib Axes, default=None
             See `plot`.
 
@@ -111,7 +112,7 @@ class EmbeddingDisplay:
         last = last_step(estimator, "prototypes_", instead="an estimator of this package")
         z = np.asarray(estimator.transform(X))
         if hasattr(last, "classes_"):
-            # Where one axis is that of a value, the classes lie on the equator.
+            # If the first axis is that of a value, the classes lie on the equator.
             missing = z.shape[1] - last.prototypes_.shape[1]
             prototypes, labels = np.pad(last.prototypes_, ((0, 0), (missing, 0))), last.classes_
         else:
@@ -134,7 +135,7 @@ class EmbeddingDisplay:
         embeddings : array-like of shape (n_samples, embedding_dim)
             Directions; rows are normalised.
         y : array-like of shape (n_samples,), default=None
-            Labels; numbers with fractions that are no labels of prototypes are values. ``None``
+            Labels; numbers with fractions that are not labels of prototypes are values. ``None``
             takes the nearest prototype.
         prototypes : array-like of shape (n_prototypes, embedding_dim), default=None
             Directions to draw as stars; rows are normalised.
@@ -143,7 +144,7 @@ class EmbeddingDisplay:
         kind : {"auto", "circle", "ball", "map"}, default="auto"
             See `plot`.
         random_state : int, RandomState instance or None, default=0
-            Decides which rows are drawn if there are more than 2,000, and the map.
+            Random seed of the samples that are drawn if there are more than 2,000, and of the map.
         ax : matplotlib Axes, default=None
             See `plot`.
 
@@ -165,21 +166,21 @@ class EmbeddingDisplay:
             if prototypes.shape[1] != z.shape[1] or len(labels) != len(prototypes):
                 raise ValueError(
                     "prototypes must have the width of embeddings and a label each, got shape "
-                    f"{prototypes.shape} beside {z.shape}, and {len(labels)} labels."
+                    f"{prototypes.shape} for embeddings of {z.shape}, and {len(labels)} labels."
                 )
         display = cls(z, y=y, prototypes=prototypes, labels=labels, random_state=random_state)
         return display.plot(kind=kind, ax=ax)
 
     def plot(self, *, kind="auto", ax=None):
-        """Draw the embeddings; at most 2,000, which the title says.
+        """Draw the embeddings; at most 2,000, as stated in the title.
 
         Parameters
         ----------
         kind : {"auto", "circle", "ball", "map"}, default="auto"
             ``"circle"`` for two dimensions; ``"ball"`` for three, and for more after projection
-            on the three principal directions, which the title says; ``"map"`` is t-SNE of the
-            cosines of rows and prototypes together. "auto" is the first of these that shows the
-            embeddings as they are, else the map.
+            on the three principal directions, as stated in the title; ``"map"`` is t-SNE of the
+            cosines of samples and prototypes together. "auto" is the first of these that shows
+            the embeddings without distortion, or else the map.
         ax : matplotlib Axes, default=None
             Where to draw; ``None`` makes a figure. A ball needs ``projection="3d"``.
 
@@ -232,13 +233,13 @@ class EmbeddingDisplay:
         )
 
     def to_plotly(self):
-        """Return an interactive sphere of the rows and prototypes that `plot` draws.
+        """Return an interactive sphere of the samples and prototypes that `plot` draws.
 
         Returns
         -------
         figure : plotly Figure
             To be shown, or written with ``write_html``. Other than three dimensions are
-            projected on the three principal directions, which the title says. Hovering shows
+            projected on the three principal directions, as stated in the title. Hovering shows
             label, or value, and the angle to the own prototype.
         """
         drawn = self._choose()
@@ -247,7 +248,7 @@ class EmbeddingDisplay:
         return interactive_sphere(places, drawn.groups, drawn.own_degrees(), title=title)
 
     def _settle(self, kind):
-        """Return the kind that is asked for, if these embeddings can be drawn so."""
+        """Return the requested kind, if these embeddings can be drawn that way."""
         width = self.embeddings.shape[1]
         if kind not in ("auto", "circle", "ball", "map"):
             raise ValueError(f"kind must be 'auto', 'circle', 'ball' or 'map', got {kind!r}.")
@@ -257,7 +258,7 @@ class EmbeddingDisplay:
         return {2: "circle", 3: "ball"}.get(width, "map") if kind == "auto" else kind
 
     def _choose(self):
-        """Settle which rows are drawn, and their groups."""
+        """Choose which samples are drawn, and their groups."""
         random, n_rows = check_random_state(self.random_state), len(self.embeddings)
         rows = np.arange(n_rows)
         if n_rows > _MOST_ROWS:
@@ -278,7 +279,7 @@ class EmbeddingDisplay:
         colors = self.groups_.colors()
         colors[:, 3] = 0.8
         if kind == "ball":
-            # Points behind the ball shine through: fainter, never hidden.
+            # Points behind the ball are drawn fainter, never hidden.
             colors[self.points_ @ view_direction(ax) < 0, 3] = 0.2
         edges = colors * (0.5, 0.5, 0.5, 1)
         self.collections_ = [
@@ -344,7 +345,7 @@ class EmbeddingDisplay:
 
 
 class _Drawn(NamedTuple):
-    """What of the embeddings is drawn."""
+    """The embeddings that are drawn."""
 
     rows: np.ndarray
     samples: np.ndarray
@@ -357,7 +358,7 @@ class _Drawn(NamedTuple):
 
 
 def _azimuth(points):
-    """Return from where most points are seen, if they are on one side."""
+    """Return the viewing direction that shows most points, if they are on one side."""
     x, y = points.mean(axis=0)[:2]
     return float(np.degrees(np.arctan2(y, x))) if np.hypot(x, y) > 0.3 else -60.0
 

@@ -1,4 +1,4 @@
-"""What embeddings are told apart by: labels of groups, or values."""
+"""Groups of embeddings for colours and markers: labels, or values."""
 
 from typing import Any, NamedTuple
 
@@ -9,9 +9,9 @@ from ._sphere import angles
 
 
 class Groups(NamedTuple):
-    """Rows in groups of their own colours and markers, or one group coloured by values.
+    """Rows in groups with their own colours and markers, or one group coloured by values.
 
-    Prototypes, if there are any, are those of the first groups.
+    Prototypes, if there are any, belong to the first groups.
     """
 
     names: list[Any]
@@ -30,7 +30,7 @@ class Groups(NamedTuple):
         return colormaps[VALUES]((self.values - low) / max(high - low, 1e-300))
 
     def limits(self):
-        """Return least and greatest value."""
+        """Return the minimum and the maximum value."""
         assert self.values is not None
         return float(self.values.min()), float(self.values.max())
 
@@ -40,7 +40,7 @@ class Groups(NamedTuple):
         return list(zip(self.names, group_colors(n), group_markers(n), strict=True))
 
     def members(self):
-        """Return (name, marker, rows) of every group that has rows."""
+        """Return (name, marker, rows) of every non-empty group."""
         if self.values is not None:
             return [("", "o", np.arange(len(self.codes)))]
         return [
@@ -66,7 +66,7 @@ class Groups(NamedTuple):
 def group(points, y, prototypes, labels):
     """Group rows by `y`, or by the nearest prototype if it is None.
 
-    Numbers with a fraction that are no labels are values.
+    Numbers with a fraction that are not labels are values.
     """
     n, n_prototypes = len(points), len(prototypes)
     names = labels.tolist()

@@ -1,4 +1,4 @@
-"""A sphere to turn and to point at, drawn with plotly."""
+"""An interactive sphere, drawn with plotly."""
 
 import numpy as np
 
@@ -25,13 +25,13 @@ def interactive_sphere(places, groups, degrees, *, title):
         figure.add_trace(_stars(go, places.prototypes, groups))
     axis = {"visible": False, "range": [-1.25, 1.25], "showspikes": False}
     figure.update_layout(
-        # Below the buttons, which a narrow page has no room beside.
+        # Below the buttons: a narrow page has no room next to them.
         title={"text": title, "x": 0.5, "y": 1, "yanchor": "top", "pad": {"t": 46}},
         scene={
             "xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "cube",
             "camera": {"eye": {"x": 0.9, "y": -1.45, "z": 0.6}},
         },
-        # Below the sphere: beside it, a legend leaves no room on a narrow page.
+        # Below the sphere: next to it, a legend leaves no room on a narrow page.
         legend={
             "orientation": "h", "x": 0.5, "xanchor": "center", "y": 0, "yanchor": "top",
             "itemsizing": "constant",
@@ -82,7 +82,7 @@ def _stars(go, prototypes, groups):
 
 def _ball(go):
     azimuth, polar = np.meshgrid(np.linspace(0, 2 * np.pi, 61), np.linspace(0, np.pi, 31))
-    # A little smaller: points lie on it, not half in it.
+    # Slightly smaller, so that points lie on it, not half inside.
     x, y, z = 0.985 * np.array(
         [np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)]
     )

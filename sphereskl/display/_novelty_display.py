@@ -1,4 +1,4 @@
-"""How well scores tell known samples from new ones."""
+"""How well scores separate known samples from novel ones."""
 
 import numpy as np
 
@@ -10,29 +10,29 @@ _N_BINS = 50
 
 
 class NoveltyDisplay:
-    """Histograms of the scores of known and of new samples.
+    """Histograms of the scores of known and of novel samples.
 
     Create one with `from_estimator` or `from_scores`; all parameters are stored as attributes.
 
     Parameters
     ----------
     scores_known : ndarray of shape (n_known,)
-        Scores of samples like those of training; higher is more typical.
+        Scores of samples like the training data; higher is more typical.
     scores_new : ndarray of shape (n_new,)
-        Scores of samples from elsewhere.
+        Scores of samples from another distribution.
     false_alarm_rate : float, default=0.05
-        Largest share of known rows that may count as new; it sets the threshold.
+        Maximum share of known samples classified as novel, in [0, 1); it sets the threshold.
 
     Attributes
     ----------
     report_ : NoveltyReport
-        What `sphereskl.metrics.novelty_report` says.
+        Result of `sphereskl.metrics.novelty_report`.
     threshold_ : float
-        Rows that score less count as new.
+        Samples that score below it are classified as novel.
     edges_ : ndarray of shape (n_bins + 1,)
         Edges of the bins.
     shares_ : dict of ndarray of shape (n_bins,)
-        Shares of the rows in the bins, for ``"known"`` and ``"new"``.
+        Shares of the samples in the bins, for ``"known"`` and ``"new"``.
     ax_ : matplotlib Axes
         Axes with the histograms.
     figure_ : matplotlib Figure
@@ -58,20 +58,20 @@ class NoveltyDisplay:
     def from_estimator(
         cls, estimator, X_known, X_new, *, method="auto", false_alarm_rate=0.05, ax=None
     ):
-        """Draw the scores that a fitted estimator gives.
+        """Draw the scores of a fitted estimator.
 
         Parameters
         ----------
         estimator : fitted estimator or Pipeline that ends in one
             Has `score_samples`.
         X_known : array-like of shape (n_known, n_features) or images
-            Samples like those of training, not trained on.
+            Samples like the training data, not trained on.
         X_new : array-like of shape (n_new, n_features) or images
-            Samples from elsewhere.
+            Samples from another distribution.
         method : str, default="auto"
-            How `score_samples` scores.
+            Method of `score_samples`.
         false_alarm_rate : float, default=0.05
-            Largest share of known rows that may count as new.
+            Maximum share of known samples classified as novel.
         ax : matplotlib Axes, default=None
             Where to draw; ``None`` makes a figure.
 
@@ -95,9 +95,9 @@ class NoveltyDisplay:
         Parameters
         ----------
         scores_known : array-like of shape (n_known,)
-            Scores of samples like those of training; higher is more typical.
+            Scores of samples like the training data; higher is more typical.
         scores_new : array-like of shape (n_new,)
-            Scores of samples from elsewhere.
+            Scores of samples from another distribution.
         false_alarm_rate : float, default=0.05
             Largest share of known rows that may count as new.
         ax : matplotlib Axes, default=None
@@ -143,7 +143,7 @@ class NoveltyDisplay:
             self.threshold_, color="black", ls="--", lw=1.2,
             label=f"{rate:.0%} false alarms find {found:.0%}",
         )  # fmt: skip
-        self.ax_.set(xlabel="score, higher is more typical", ylabel="share of rows")
+        self.ax_.set(xlabel="score, higher is more typical", ylabel="share of samples")
         self.ax_.set_title(f"AUROC {self.report_.auroc:.3f}, FPR95 {self.report_.fpr95:.3f}")
         self.ax_.legend(frameon=False)
         return self
@@ -162,12 +162,12 @@ class NoveltyDisplay:
         )
 
     def _count(self, scores):
-        """Find bins for all scores, and the shares of the rows in them."""
+        """Choose bins for all scores, and compute the shares of the samples in them."""
         both = np.concatenate(list(scores.values()))
         finite = both[np.isfinite(both)]
         low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
         self.edges_ = np.histogram_bin_edges([low, high], _N_BINS)
-        # Infinite scores stand in the bins at the ends.
+        # Infinite scores are counted in the bins at the ends.
         self.shares_ = {
             name: np.histogram(values.clip(low, high), self.edges_)[0] / len(values)
             for name, values in scores.items()

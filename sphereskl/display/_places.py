@@ -1,4 +1,4 @@
-"""Where embeddings are drawn: as they are, projected, or on a map."""
+"""Positions of embeddings in a drawing: unchanged, projected, or on a map."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from ._sphere import principal_directions
 
 
 class Places(NamedTuple):
-    """Places of samples and of prototypes, and a note for the title."""
+    """Positions of samples and of prototypes, and a note for the title."""
 
     samples: np.ndarray
     prototypes: np.ndarray
@@ -17,12 +17,12 @@ class Places(NamedTuple):
 
 
 def place_on_circle(samples, prototypes):
-    """Return rows of two dimensions as they are."""
+    """Return rows of two dimensions unchanged."""
     return Places(samples, prototypes, "on the circle")
 
 
 def place_on_ball(samples, prototypes):
-    """Return rows of three dimensions as they are, others on three principal directions."""
+    """Return rows of three dimensions unchanged, others on three principal directions."""
     both = np.concatenate([samples, prototypes])
     if both.shape[1] == 3:
         return Places(samples, prototypes, "on the sphere")
@@ -33,7 +33,7 @@ def place_on_ball(samples, prototypes):
 
 
 def place_on_map(samples, prototypes, random_state):
-    """Return places on a map of the cosines, of samples and prototypes together."""
+    """Return positions on a map of the cosines, of samples and prototypes together."""
     both = np.concatenate([samples, prototypes])
     if len(both) < 2:
         raise ValueError(

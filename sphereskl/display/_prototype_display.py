@@ -1,4 +1,4 @@
-"""Where the prototypes of the classes stand."""
+"""Prototypes of the classes on the sphere."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ class PrototypeDisplay:
 
     See Also
     --------
-    sphereskl.geometry.place_prototypes : Where the prototypes come from.
+    sphereskl.geometry.place_prototypes : Places the prototypes.
 
     Examples
     --------
@@ -129,7 +129,7 @@ class PrototypeDisplay:
             ``"matrix"`` shows all pairwise cosines, similar prototypes next to each other;
             ``"sphere"`` the prototypes themselves, on a circle for embedding_dim 2, on a
             ball for more. More than three dimensions are projected on the three principal
-            directions, which the title says; arrows then end inside the ball.
+            directions, as stated in the title; arrows then end inside the ball.
         ax : matplotlib Axes, default=None
             Where to draw; ``None`` makes a figure. A ball needs ``projection="3d"``.
 
@@ -204,7 +204,7 @@ class PrototypeDisplay:
         self.order_ = np.arange(len(points))
         draw_ball(ax)
         toward = points @ view_direction(ax)
-        # Points behind the ball shine through: fainter, never hidden.
+        # Points behind the ball are drawn fainter, never hidden.
         shares = np.where(toward < 0, 0.4, 1.0)
         colors = to_rgba_array(group_colors(len(points)), shares)
         for point, color in zip(points, colors, strict=True):

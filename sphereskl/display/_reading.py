@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 def last_step(estimator, *needed, instead):
     """Return the fitted estimator itself, the last step of a pipeline.
 
-    `needed` are attributes without which there is nothing to draw, `instead` says what has them.
+    `needed` are the attributes that are drawn, `instead` names an estimator that has them.
     """
     check_is_fitted(estimator)
     last = estimator[-1] if hasattr(estimator, "steps") else estimator
@@ -20,6 +20,6 @@ def last_step(estimator, *needed, instead):
 
 
 def input_of_last_step(estimator, X):
-    """Return samples as the last step of a pipeline gets them."""
+    """Return samples as the last step of a pipeline receives them."""
     in_pipeline = hasattr(estimator, "steps") and len(estimator) > 1
     return estimator[:-1].transform(X) if in_pipeline else X

@@ -1,4 +1,4 @@
-"""Whether a classifier is right as often as it is sure."""
+"""Reliability diagram: calibration of a classifier."""
 
 import numpy as np
 
@@ -8,24 +8,24 @@ from ._reading import last_step
 
 
 class ReliabilityDisplay:
-    """Accuracy against confidence, the probability of the most probable class.
+    """Reliability diagram: accuracy against confidence, the highest class probability.
 
-    Points under the diagonal are too sure, points above not sure enough. Create one with
+    Points below the diagonal are overconfident, points above underconfident. Create one with
     `from_estimator` or `from_predictions`; all parameters are stored as attributes.
 
     Parameters
     ----------
     curve : ReliabilityCurve
-        What `sphereskl.metrics.reliability_curve` returns.
+        Result of `sphereskl.metrics.reliability_curve`.
     error : float
         Expected calibration error.
 
     Attributes
     ----------
     line_ : matplotlib Line2D
-        Accuracy over confidence.
+        Accuracy against confidence.
     masses_ : matplotlib LineCollection
-        Shares of the rows in the bins.
+        Shares of the samples in the bins.
     mass_ax_ : matplotlib Axes
         Axes with the shares, below the others.
     ax_ : matplotlib Axes
@@ -115,7 +115,7 @@ class ReliabilityDisplay:
         return cls(curve, error=error).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw the curve, and below it how many rows are in its bins.
+        """Draw the curve, and below it the shares of the samples in its bins.
 
         Parameters
         ----------
@@ -131,9 +131,9 @@ class ReliabilityDisplay:
         confidence, accuracy, weight = self.curve
         least = np.floor(10 * min(confidence.min(), accuracy.min()) - 0.2) / 10
         span = max(0.0, min(least, 0.9)), 1.0
-        self.ax_.plot(span, span, color="0.6", ls="--", lw=1, label="as right as sure")
+        self.ax_.plot(span, span, color="0.6", ls="--", lw=1, label="perfect calibration")
         (self.line_,) = self.ax_.plot(
-            confidence, accuracy, "o-", color=BLUE, clip_on=False, label="bins of rows"
+            confidence, accuracy, "o-", color=BLUE, clip_on=False, label="bins"
         )
         self.ax_.set(xlim=span, ylim=span, ylabel="accuracy")
         self.ax_.set_title(f"expected calibration error {self.error:.3f}")
@@ -142,7 +142,7 @@ class ReliabilityDisplay:
         self.mass_ax_ = self.ax_.inset_axes((0, -0.28, 1, 0.22), sharex=self.ax_)
         share = weight / weight.sum()
         self.masses_ = self.mass_ax_.vlines(confidence, 0, share, color=BLUE, lw=4)
-        self.mass_ax_.set(xlabel="confidence", ylabel="rows", ylim=(0, 1.15 * share.max()))
+        self.mass_ax_.set(xlabel="confidence", ylabel="samples", ylim=(0, 1.15 * share.max()))
         self.mass_ax_.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         return self
 
@@ -152,6 +152,6 @@ class ReliabilityDisplay:
         Returns
         -------
         frame : pandas DataFrame
-            A row for every bin that has rows: confidence, accuracy, weight.
+            A row for every non-empty bin: confidence, accuracy, weight.
         """
         return frame_of(self, self.curve._asdict())

@@ -1,4 +1,4 @@
-"""What is gained by leaving out the predictions that are least sure."""
+"""Risk-coverage curve: what is gained by rejecting the least confident predictions."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _STYLES = ("-", "--", "-.")
 
 
 class RiskCoverageDisplay:
-    """Error rate among the rows of most confidence, over the share that is kept.
+    """Risk-coverage curve: error rate among the most confident samples, against their share.
 
     Create one with `from_estimator` or `from_predictions`; all parameters are stored as
     attributes.
@@ -18,9 +18,9 @@ class RiskCoverageDisplay:
     Parameters
     ----------
     curve : RiskCoverageCurve
-        What `sphereskl.metrics.risk_coverage_curve` returns.
+        Result of `sphereskl.metrics.risk_coverage_curve`.
     area : float
-        Area under it.
+        Area under the curve.
     name : str, default=None
         Name in the legend.
 
@@ -29,8 +29,8 @@ class RiskCoverageDisplay:
     line_ : matplotlib Line2D
         The curve.
     optimum_ : matplotlib Line2D
-        The least risk that these predictions allow: every error is left out before all that
-        is right.
+        The lowest risk that these predictions allow: every error is rejected before any correct
+        prediction.
     ax_ : matplotlib Axes
         Axes with the curve.
     figure_ : matplotlib Figure
@@ -54,7 +54,7 @@ class RiskCoverageDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, name=None, ax=None):
-        """Draw the curve of a fitted classifier, sure by its largest probability.
+        """Draw the curve of a fitted classifier, with its largest probability as confidence.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class RiskCoverageDisplay:
         y_pred : array-like of shape (n_samples,)
             Predicted labels.
         confidence : array-like of shape (n_samples,)
-            Higher is surer; only the order counts.
+            Confidence, higher is more certain; only the order matters.
         name : str, default=None
             Name in the legend.
         ax : matplotlib Axes, default=None
@@ -121,7 +121,7 @@ class RiskCoverageDisplay:
         self.ax_, self.figure_ = axes_for(self, ax, size=(6.4, 4))
         coverage, risk, _ = self.curve
         named = "" if self.name is None else f"{self.name}, "
-        # A curve and its optimum for each that is there: lines differ in grey as well.
+        # A curve and its optimum for each existing one: line styles differ in grey as well.
         n_before = len(self.ax_.lines) // 2
         (self.line_,) = self.ax_.plot(
             coverage, risk, lw=1.8, marker="o" if len(coverage) == 1 else None,
@@ -135,7 +135,7 @@ class RiskCoverageDisplay:
             kept, least, color=self.line_.get_color(), lw=1, ls=":",
             label="_" if named_before else best,
         )  # fmt: skip
-        self.ax_.set(xlabel="share of rows kept", ylabel="error rate among them", xlim=(0, 1))
+        self.ax_.set(xlabel="coverage", ylabel="error rate", xlim=(0, 1))
         self.ax_.set_ylim(bottom=0)
         self.ax_.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
         # Above the axes: a curve may run anywhere inside.

@@ -1,4 +1,4 @@
-"""Circles and balls to draw on, and where things are on them."""
+"""Circles and balls to draw on, and positions on them."""
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -24,13 +24,13 @@ def unit_rows(name, rows):
 def angles(points, prototypes):
     """Return the angles of unit rows, (n_points, n_prototypes), in radians.
 
-    Not the arccosine, which loses half of the digits at both ends.
+    Not by the arccosine, which loses half of the digits at both ends.
     """
     return 2 * np.arctan2(cdist(points, prototypes), cdist(points, -prototypes))
 
 
 def principal_directions(points):
-    """Return three rows, the directions that keep as much as possible of the lengths of points."""
+    """Return three rows, the directions that preserve as much as possible of points' lengths."""
     if points.shape[1] == 3:
         return np.eye(3)
     # About the centre of the ball, not about the mean of the points.
@@ -39,7 +39,7 @@ def principal_directions(points):
 
 
 def view_direction(ax):
-    """Return the unit vector from the centre to the eye."""
+    """Return the unit vector from the centre to the viewer."""
     elev, azim = np.deg2rad([ax.elev, ax.azim])
     return np.array([np.cos(elev) * np.cos(azim), np.cos(elev) * np.sin(azim), np.sin(elev)])
 
@@ -53,14 +53,14 @@ def draw_circle(ax):
 
 
 def outward(point):
-    """Return the alignment that keeps a label clear of the circle."""
+    """Return the alignment that keeps a label off the circle."""
     across = "center" if abs(point[0]) < 0.2 else ("left" if point[0] > 0 else "right")
     along = "center" if abs(point[1]) < 0.9 else ("bottom" if point[1] > 0 else "top")
     return {"ha": across, "va": along}
 
 
 def draw_ball(ax, *, azimuth=-60.0):
-    """Draw a shaded unit ball with equator and meridians, seen from a little above."""
+    """Draw a shaded unit ball with equator and meridians, seen from slightly above."""
     ax.set_proj_type("ortho")
     # In the order of zorder, not by the distance of whole collections.
     ax.computed_zorder = False

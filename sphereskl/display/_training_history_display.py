@@ -1,4 +1,4 @@
-"""How training went."""
+"""Training history: losses and scores of every epoch."""
 
 import numpy as np
 
@@ -7,26 +7,26 @@ from ._reading import last_step
 
 
 class TrainingHistoryDisplay:
-    """Losses and validation scores of every epoch, the best epoch marked.
+    """Training curves: losses and validation scores of every epoch, the best epoch marked.
 
     Create one with `from_estimator` or `from_history`; all parameters are stored as attributes.
 
     Parameters
     ----------
     train_loss : ndarray of shape (n_epochs,)
-        Loss on the training rows.
+        Training loss.
     valid_loss : ndarray of shape (n_epochs,)
-        Loss on the rows that judge; NaN where there were none.
+        Validation loss; NaN without validation samples.
     valid_score : ndarray of shape (n_epochs,)
-        Their score, accuracy or R2; NaN where there was none.
+        Validation score, accuracy or R2; NaN without validation samples.
 
     Attributes
     ----------
     best_epoch_ : int
-        Epoch of the least validation loss, counted from 1; of the least training loss where
-        nothing was validated. Early stopping goes back to it.
+        Epoch of the lowest validation loss, counted from 1; of the lowest training loss without
+        validation. Early stopping restores its weights.
     lines_ : dict of matplotlib Line2D
-        By the name of what they show.
+        Lines by the name of what they show.
     score_ax_ : matplotlib Axes or None
         Axes of the score, on the right; ``None`` if there is no score.
     ax_ : matplotlib Axes
@@ -72,12 +72,12 @@ class TrainingHistoryDisplay:
 
     @classmethod
     def from_history(cls, history, *, ax=None):
-        """Draw what was recorded while training.
+        """Draw a recorded training history.
 
         Parameters
         ----------
         history : list of dict
-            One for every epoch, with ``train_loss`` and, where rows were validated,
+            One for every epoch, with ``train_loss`` and, if there were validation samples,
             ``valid_loss`` and ``valid_score``; such as `history_`.
         ax : matplotlib Axes, default=None
             Where to draw; ``None`` makes a figure.
@@ -156,6 +156,6 @@ class TrainingHistoryDisplay:
         values = getattr(self, name)
         if np.isfinite(values).any():
             epochs = np.arange(1, len(values) + 1)
-            # A single epoch is a point, which a line alone would not show.
+            # A single epoch is drawn as a point, which a line alone would not show.
             marker = "o" if len(values) == 1 else None
             (self.lines_[name],) = ax.plot(epochs, values, label=label, marker=marker, **style)

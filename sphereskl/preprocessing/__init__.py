@@ -1,4 +1,4 @@
-"""What users bring, turned into tensors: encoders of samples and encoders of targets."""
+"""Preprocessing of users' data to tensors: encoders of samples and of targets."""
 
 from ._arrays import as_array
 from ._augmentation import ImageAugmentation

@@ -11,7 +11,7 @@ _FLOATS_OF_NUMPY = (torch.float16, torch.float32, torch.float64)
 
 
 def as_tensor(X: np.ndarray) -> Tensor:
-    """Share an array's memory as a tensor if torch can, which wants it writable and in order."""
+    """Share an array's memory as a tensor if torch can, which needs it writable and in order."""
     if X.dtype == np.longdouble:
         X = X.astype(np.float64)
     in_order = X.flags.c_contiguous or X.flags.f_contiguous
@@ -21,7 +21,7 @@ def as_tensor(X: np.ndarray) -> Tensor:
 
 
 def check_dtype(name: Any) -> None:
-    """Refuse what is not the name of a type: names, not types, can be stored in any form."""
+    """Refuse anything but the name of a type: names can be stored in any format."""
     if name not in ("float32", "float64"):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {name!r}.")
 
@@ -32,19 +32,19 @@ def as_array(name: str, values: Tensor) -> NDArray[Any]:
     Parameters
     ----------
     name : str
-        What the user calls it.
+        Name of the values in errors.
     values : Tensor
         On any device.
 
     Returns
     -------
     values : ndarray
-        Sharing memory if it can.
+        Sharing memory if possible.
 
     Raises
     ------
     ValueError
-        If the tensor belongs to a graph, is sparse, or holds nothing.
+        If the tensor requires grad, is sparse, or holds no numbers.
 
     Examples
     --------
@@ -65,5 +65,5 @@ def as_array(name: str, values: Tensor) -> NDArray[Any]:
     if values.is_nested or values.layout != torch.strided:
         raise ValueError(f"{name} is a sparse or nested torch tensor; pass {name}.to_dense().")
     if values.is_floating_point() and values.dtype not in _FLOATS_OF_NUMPY:
-        values = values.float()  # exact: bfloat16 and the types of eight bits are parts of it
+        values = values.float()  # exact: bfloat16 and 8-bit types are subsets of float32
     return values.cpu().resolve_conj().resolve_neg().numpy()

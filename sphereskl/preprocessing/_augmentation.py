@@ -1,4 +1,4 @@
-"""Augmentation of images as a configuration: what a grid search can clone and tune."""
+"""Data augmentation of images, as a configuration that a grid search can clone and tune."""
 
 import math
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from torch import Tensor
 from ..nn import Configuration
 from ._image_changes import erased, mirrored, partners, pasted, shifted, warped
 
-# Share of the image that is erased, and how much longer one side of the rectangle may be, beside
+# Share of the image that is erased, and largest ratio of the sides of the rectangle, relative to
 # those of the image (Zhong et al. 2020).
 _ERASED_AREA, _MOST_RATIO = (0.02, 1 / 3), 10 / 3
 
-# Kind of number, range, and how to say so.
+# Type of number, range, and its description.
 _RANGES: dict[str, tuple[type, float, float, str]] = {
     "shift": (Integral, 0, math.inf, "an integer of at least 0"),
     "crop": (Real, 0.01, 1, "a number in [0.01, 1], where 1 cuts nothing off"),
@@ -31,48 +31,48 @@ _RANGES: dict[str, tuple[type, float, float, str]] = {
 
 @dataclass
 class ImageAugmentation(Configuration):
-    """How images are changed in training: another way in every epoch.
+    """Data augmentation: random changes of the training images, drawn anew in every epoch.
 
-    Changes are made batch by batch where the network is, in the order below. Images that judge
-    the network, calibrate it or are to be predicted are seen as they are.
+    Changes are made batch by batch on the device of the network, in the order below. Images used
+    for validation, calibration or prediction are not changed.
 
     Parameters
     ----------
     mirror : {"random", "alternate"} or None, default="random"
-        Whether left and right are swapped: in half of the cases at random, or for every image
-        in every second epoch, so that two epochs show both. None where sides have a meaning, as
-        in digits and letters.
+        Horizontal flip: at random with probability 1/2, or for every image in every second
+        epoch, so that two epochs show both sides. None if left and right matter, as in digits
+        and letters.
     shift : int, default=2
-        Most pixels, up or down and left or right, by which an image is moved; what comes in is
-        the image, reflected at its border.
+        Maximum shift in pixels, at least 0, up or down and left or right; the border is filled by
+        reflection.
     crop : float, default=1.0
-        Least share of the area, in [0.01, 1], that is cut out and enlarged to the whole; its
-        sides are in the proportion of the image's.
+        Random crop: minimum share of the area, in [0.01, 1], that is cut out and resized to the
+        whole image, with the same aspect ratio. 1 does not crop.
     rotate : float, default=0.0
-        Most degrees by which an image is turned, either way.
+        Maximum rotation in degrees, in [0, 180], in either direction.
     erase : float, default=0.0
-        Probability that a rectangle of 2 % to 33 % of the area is filled with zeros, which are
-        the mean of a channel where channels are standardised [1]_.
+        Random erasing: probability that a rectangle of 2 % to 33 % of the area is filled with
+        zeros, the mean of standardised channels [1]_.
     mixup : float, default=0.0
-        Parameter of the beta distribution of the share in which two images, and their targets,
-        are mixed [2]_; 0 mixes none. 0.2 to 1 are common.
+        Mixup: parameter of the beta distribution of the share with which two images, and their
+        targets, are mixed [2]_, in [0, 1000]; 0 turns it off. 0.2 to 1 are common.
     cutmix : float, default=0.0
-        The same of the share that is left where a rectangle of another image is pasted in [3]_.
-        Beside `mixup`, either comes to half of the batches.
+        CutMix: the same for the share of an image that is kept when a rectangle of another image
+        is pasted into it [3]_. Together with `mixup`, each is used in half of the batches.
     mirror_predictions : bool, default=False
-        Whether the network's output is, in predictions, the mean of an image's and its mirror
-        image's, at twice the time. The network is built for it: this cannot change while it is
-        kept.
+        Test-time augmentation: whether predictions use the mean of the network's outputs for an
+        image and its mirror image, which takes twice the time. The network is built for it: it
+        cannot be changed while the network is kept.
 
     Notes
     -----
-    What happens to an image follows from `random_state`, the epoch, the batch and the place in
-    it, and from nothing that happened before: a fit that goes on after a break, in other
-    processes or threads, sees the same images. One share is drawn for all images of a batch.
+    The changes of an image depend only on `random_state`, the epoch, the batch and the position in
+    it: a fit that is resumed after an interruption, in other processes or threads, sees the same
+    images. One mixing share is drawn for all images of a batch.
 
-    The loss of a mixture of two classes is the mixture of their losses; targets that are values
-    are mixed themselves. With members, of which each may not learn from some rows, images are
-    mixed with those that the same member may not see.
+    The loss of a mixture of two classes is the mixture of their losses; numerical targets are
+    mixed themselves. With several members, each of which leaves out some samples, images are
+    mixed with those that the same member leaves out.
 
     References
     ----------
@@ -114,7 +114,7 @@ class ImageAugmentation(Configuration):
         return self.mixup > 0 or self.cutmix > 0
 
     def check(self, image_shape: tuple[int, ...]) -> None:
-        """Refuse options that are out of range, or do not suit images of a shape.
+        """Refuse options that are out of range, or do not suit images of this shape.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class ImageAugmentation(Configuration):
         Raises
         ------
         ValueError
-            If there is one.
+            If an option does not.
         """
         if not (self.mirror is None or isinstance(self.mirror, str)) or (
             self.mirror not in (None, "random", "alternate")
@@ -150,18 +150,18 @@ class ImageAugmentation(Configuration):
             )
 
     def change(self, X: Tensor, parity: Tensor, epoch: int, generator: torch.Generator) -> Tensor:
-        """Change every image by itself.
+        """Change every image independently.
 
         Parameters
         ----------
         X : Tensor of shape (n_samples, channels, height, width)
-            Images, which stay as they are.
+            Images, which are not modified.
         parity : Tensor of shape (n_samples,)
-            For each a bool that it keeps, for what alternates.
+            A bool for each image, the same in all epochs, for alternating changes.
         epoch : int
-            Which one, from 0 on.
+            Number of the epoch, from 0 on.
         generator : torch.Generator
-            Where the images are.
+            On the device of the images.
 
         Returns
         -------
@@ -201,7 +201,7 @@ class ImageAugmentation(Configuration):
         group : Tensor of shape (n_samples,) or None
             Integers; images are mixed within their group.
         rng : numpy.random.Generator
-            Source of what all images have in common.
+            Source of the random numbers shared by all images.
         generator : torch.Generator
             Where the images are.
 
@@ -210,9 +210,9 @@ class ImageAugmentation(Configuration):
         X : Tensor of shape (n_samples, channels, height, width)
             Mixed images.
         other : Tensor of shape (n_samples,)
-            Row number of the image that each is mixed with.
+            Index of the image that each is mixed with.
         share : float
-            Of the image itself.
+            Share of the image itself.
         """
         options: dict[str, Any] = {"generator": generator, "device": X.device}
         draw = torch.rand(len(X), **options)

@@ -1,4 +1,4 @@
-"""Frames and arrays as users hold them, turned into one matrix of numbers."""
+"""Data frames and arrays of users, read as one matrix of numbers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ _MAX_RARE_LEVELS = 50
 
 
 class ColumnReader:
-    """Tell numbers from categories, and read both as numbers.
+    """Reader of tables: separates numbers from categories, and reads both as numbers.
 
     Parameters
     ----------
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which columns are categories: those whose type says so (categorical, enum, string or
-        object), those at the given indices, names or places of a boolean mask, or none.
+        object), those given by indices, names or a boolean mask, or none.
 
     Attributes
     ----------
     is_categorical_ : ndarray of shape (n_features,), bool
-        Which columns are categories.
+        Which columns are categorical.
     levels_ : list of (list or None)
-        Distinct values of every category that is not held as numbers in an array, sorted; their
-        places stand for them in what is read.
+        Distinct values of every category that is not numeric in an array, sorted; values are
+        read as their indices in this list.
 
     Examples
     --------
@@ -44,12 +44,12 @@ class ColumnReader:
         self.categorical_features = categorical_features
 
     def fit(self, X: Any) -> "ColumnReader":
-        """Learn which columns are categories and, unless they are numbers, their levels.
+        """Learn which columns are categorical and, unless they are numeric, their levels.
 
         Parameters
         ----------
         X : DataFrame or ndarray of shape (n_samples, n_features)
-            Rows.
+            Samples.
 
         Returns
         -------
@@ -59,8 +59,8 @@ class ColumnReader:
         Raises
         ------
         ValueError
-            If a column is neither numbers nor a category, or `categorical_features` names one
-            that is not there.
+            If a column is neither numeric nor a category, or `categorical_features` names one
+            that does not exist.
         """
         columns = split_columns(X)
         named = self._named(columns)
@@ -78,27 +78,27 @@ class ColumnReader:
 
     @property
     def has_levels(self) -> bool:
-        """Whether there are categories that are not held as numbers in an array."""
+        """Whether there are categories that are not numeric in an array."""
         return any(levels is not None for levels in self.levels_)
 
     def read(self, X: Any) -> NDArray[Any]:
-        """Read rows.
+        """Read samples.
 
         Parameters
         ----------
         X : DataFrame or ndarray of shape (n_samples, n_features)
-            Rows with the columns that were fitted.
+            Samples with the columns that were fitted.
 
         Returns
         -------
         matrix : ndarray of shape (n_samples, n_features)
-            Numbers; of categories the place of the level in `levels_`, -1 for one that `fit` did
-            not see; NaN where a value is missing. An array of numbers comes back as it is.
+            Numbers; for categories the index of the level in `levels_`, -1 for one unseen in
+            `fit`; NaN where a value is missing. A numeric array is returned unchanged.
 
         Raises
         ------
         ValueError
-            If a column of numbers holds something else.
+            If a numeric column holds anything else.
         """
         if is_plain(X):
             return X
@@ -126,7 +126,7 @@ class ColumnReader:
             place = places.get(feature) if isinstance(feature, str) else _index(feature, columns)
             if place is None:
                 raise ValueError(
-                    f"categorical_features holds {feature!r}, which is no column of X; it has "
+                    f"categorical_features holds {feature!r}, which is not a column of X; it has "
                     f"{[column.name for column in columns][:10]}."
                 )
             chosen[place] = True
@@ -134,12 +134,12 @@ class ColumnReader:
 
 
 def is_plain(X: Any) -> bool:
-    """Tell whether rows are an array of numbers, which needs no reading.
+    """Tell whether samples are an array of numbers, which needs no reading.
 
     Parameters
     ----------
     X : object
-        Rows.
+        Samples.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def is_plain(X: Any) -> bool:
 
 
 def is_frame(X: Any) -> bool:
-    """Tell whether rows are a table of named columns: pandas, polars, pyarrow and their like.
+    """Tell whether samples are a table of named columns: pandas, polars, pyarrow and others.
 
     Parameters
     ----------
@@ -180,17 +180,17 @@ def is_frame(X: Any) -> bool:
 
 
 def split_columns(X: Any) -> list["_Column"]:
-    """Tell the columns of a table apart.
+    """Split a table into its columns.
 
     Parameters
     ----------
     X : DataFrame or ndarray of shape (n_samples, n_features)
-        Rows.
+        Samples.
 
     Returns
     -------
     columns : list
-        Each with its ``name``, and what it holds.
+        Each with its ``name`` and its values.
 
     Examples
     --------
@@ -202,24 +202,24 @@ def split_columns(X: Any) -> list["_Column"]:
     if not is_frame(X):
         return [_ArrayColumn(f"x{j}", X[:, j]) for j in range(X.shape[1])]
     frame = nw.from_native(X, eager_only=True)
-    # By place: names need not be distinct, nor strings.
+    # By position: names need not be distinct, nor strings.
     series = frame.iter_columns()
     return [_FrameColumn(name, s) for name, s in zip(frame.columns, series, strict=True)]
 
 
 class _Column(ABC):
-    """One column: what it holds, and its values as numbers."""
+    """One column: its type, and its values as numbers."""
 
     name: Any
     is_plain = False
 
     @abstractmethod
     def check_kind(self) -> None:
-        """Refuse what is neither a number nor a category."""
+        """Refuse columns that are neither numeric nor categorical."""
 
     @abstractmethod
     def is_number(self) -> bool:
-        """Tell whether values are numbers or true and false."""
+        """Tell whether values are numbers or booleans."""
 
     @abstractmethod
     def values(self) -> list[Any]:
@@ -234,7 +234,7 @@ class _Column(ABC):
         return False
 
     def holds_numbers(self) -> bool:
-        """Tell whether values are numbers, or whatever converts to them."""
+        """Tell whether values are numbers, or convertible to numbers."""
         try:
             self.numbers()
         except (TypeError, ValueError):
@@ -242,7 +242,7 @@ class _Column(ABC):
         return True
 
     def check_category(self, asked: bool, given: Any) -> None:
-        """Refuse a column that nobody named where it does not look like a category."""
+        """Refuse a column that nobody named and that does not look like a category."""
         if not asked or not (isinstance(given, str) and given == "from_dtype"):
             raise ValueError(
                 f"X has column {self.name!r} that is not numbers, and categorical_features does "
@@ -262,18 +262,18 @@ class _Column(ABC):
     def levels(self) -> list[Any]:
         """Return distinct values, sorted."""
         known = {value for value in self.values() if value is not None}
-        # Values of mixed types have no order among them: by type, then by value.
+        # Values of mixed types have no common order: by type, then by value.
         return sorted(known, key=lambda value: (_kind(value), value))
 
     def codes(self, levels: list[Any]) -> NDArray[np.float64]:
-        """Return the places of values among levels, -1 elsewhere and NaN where missing."""
+        """Return the indices of values in levels, -1 elsewhere and NaN where missing."""
         place: dict[Any, float] = {level: float(j) for j, level in enumerate(levels)}
         place[None] = np.nan
         return np.array([place.get(value, -1.0) for value in self.values()], dtype=np.float64)
 
 
 class _FrameColumn(_Column):
-    """A column of a frame, read through narwhals."""
+    """A column of a data frame, read through narwhals."""
 
     def __init__(self, name: Any, series: Any):
         self.name, self.series = name, series
@@ -368,7 +368,7 @@ def _hashable(value: Any, name: Any) -> Any:
         return value
     if isinstance(value, np.generic):
         return value.item()
-    # A float says what it is by converting; scikit-learn wants a TypeError of other objects.
+    # float() decides whether it is a number; scikit-learn expects a TypeError for other objects.
     if hasattr(value, "__float__") and not np.ndim(value):
         return float(value)
     raise TypeError(
@@ -379,7 +379,7 @@ def _hashable(value: Any, name: Any) -> Any:
 
 
 def _is_missing(value: Any) -> bool:
-    # pandas' NA answers no comparison with a truth value, so it goes by name.
+    # pandas' NA cannot be compared and used as a boolean, so it is recognised by its type's name.
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 

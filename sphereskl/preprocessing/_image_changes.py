@@ -1,6 +1,6 @@
-"""Changes of images, given what was drawn: pure functions of tensors, on any device.
+"""Image augmentations for given random numbers: pure functions of tensors, on any device.
 
-Images are (n_samples, channels, height, width); what was drawn has a number for every image.
+Images are (n_samples, channels, height, width); there is one random number for every image.
 """
 
 import math
@@ -11,37 +11,37 @@ from torch.nn import functional
 
 
 def mirrored(X: Tensor, chosen: Tensor) -> Tensor:
-    """Swap left and right of the images that are chosen.
+    """Flip the chosen images horizontally.
 
     Parameters
     ----------
     X : Tensor of shape (n_samples, channels, height, width)
         Images.
     chosen : Tensor of shape (n_samples,)
-        Which ones, bool.
+        Chosen images, bool.
 
     Returns
     -------
     X : Tensor of shape (n_samples, channels, height, width)
-        Another tensor.
+        A new tensor.
     """
     return torch.where(chosen[:, None, None, None], X.flip(-1), X)
 
 
 def shifted(X: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Move images by whole pixels; what comes in at the border is the image, reflected there.
+    """Shift images by whole pixels; the border is filled by reflection.
 
     Parameters
     ----------
     X : Tensor of shape (n_samples, channels, height, width)
         Images.
     down, right : Tensor of shape (n_samples,)
-        By how many pixels, int64, less than there are; negative ones go up and left.
+        Number of pixels, int64, less than the image has; negative ones go up and left.
 
     Returns
     -------
     X : Tensor of shape (n_samples, channels, height, width)
-        Values of pixels as they were: none is interpolated.
+        Pixels are moved unchanged, without interpolation.
     """
     height, width = X.shape[-2:]
     rows = _reflected(torch.arange(height, device=X.device) - down[:, None], height)
@@ -51,33 +51,33 @@ def shifted(X: Tensor, down: Tensor, right: Tensor) -> Tensor:
 
 
 def _reflected(place: Tensor, size: int) -> Tensor:
-    """Reflect places at the first and the last one, which are not repeated."""
+    """Reflect indices at the first and the last one, which are not repeated."""
     return size - 1 - (size - 1 - place.abs()).abs()
 
 
 def warped(X: Tensor, angle: Tensor, side: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Cut a turned window out of every image and enlarge it to the whole, in one interpolation.
+    """Crop and rotate: cut a rotated window out of every image and resize it, by interpolation.
 
     Parameters
     ----------
     X : Tensor of shape (n_samples, channels, height, width)
         Images.
     angle : Tensor of shape (n_samples,)
-        By how much the image is turned counter-clockwise, as `torch.rot90` does, in radians.
+        Rotation of the image, counter-clockwise as in `torch.rot90`, in radians.
     side : Tensor of shape (n_samples,)
         Sides of the window as a share of those of the image.
     down, right : Tensor of shape (n_samples,)
-        Where its centre is: 0 in the middle of the image, -1 and 1 at the borders.
+        Centre of the window: 0 in the middle of the image, -1 and 1 at the borders.
 
     Returns
     -------
     X : Tensor of shape (n_samples, channels, height, width)
-        Bilinear in the pixels; beyond the border the image is reflected.
+        Bilinear interpolation; beyond the border the image is reflected.
     """
     height, width = X.shape[-2:]
     cosine, sine = angle.cos() * side, angle.sin() * side
-    # Maps a pixel of the result to where it comes from, both in [-1, 1]: angles are those of
-    # pixels, which lie as densely in both directions, whatever the sides of the image.
+    # Maps a pixel of the result to its source, both in [-1, 1]: angles are measured in pixels,
+    # whose distances are the same in both directions, whatever the sides of the image.
     theta = torch.stack(
         [
             torch.stack([cosine, -sine * (height / width), right], dim=1),
@@ -97,11 +97,11 @@ def erased(X: Tensor, area: Tensor, log_ratio: Tensor, down: Tensor, right: Tens
     X : Tensor of shape (n_samples, channels, height, width)
         Images.
     area : Tensor of shape (n_samples,)
-        Share of the image; 0 leaves it as it is.
+        Share of the image; 0 leaves it unchanged.
     log_ratio : Tensor of shape (n_samples,)
-        Logarithm of the rectangle's height over its width, beside that of the image.
+        Logarithm of the rectangle's height over its width, relative to that of the image.
     down, right : Tensor of shape (n_samples,)
-        Where it begins, in [0, 1) of where it can.
+        Position of its corner, in [0, 1) of the possible range.
 
     Returns
     -------
@@ -128,18 +128,18 @@ def pasted(
     X : Tensor of shape (n_samples, channels, height, width)
         Images.
     other : Tensor of shape (n_samples,)
-        Row number of the image that is pasted into each.
+        Index of the image that is pasted into each.
     area : float
-        Share of the image, in [0, 1], before the rectangle is cut off at the border.
+        Share of the image, in [0, 1], before the rectangle is clipped at the border.
     down, right : float
-        Where its centre is, in [0, 1].
+        Position of its centre, in [0, 1].
 
     Returns
     -------
     X : Tensor of shape (n_samples, channels, height, width)
         Another tensor.
     share : float
-        Of the image that is left.
+        Share of the image that is kept.
     """
     slices = []
     for size, centre in ((X.shape[-2], down), (X.shape[-1], right)):
@@ -154,28 +154,28 @@ def pasted(
 
 
 def partners(n_rows: int, group: Tensor | None, draw: Tensor) -> Tensor:
-    """Give every row another one of its group, each to one, at random.
+    """Pair every row with another one of its group, by a random permutation.
 
     Parameters
     ----------
     n_rows : int
         Number of rows.
     group : Tensor of shape (n_rows,) or None
-        Integers; ``None`` stands for one group.
+        Integers; ``None`` means one group.
     draw : Tensor of shape (n_rows,)
         Random numbers in [0, 1).
 
     Returns
     -------
     other : Tensor of shape (n_rows,)
-        Row numbers, a permutation; the only row of a group is given itself.
+        Row indices, a permutation; the only row of a group is paired with itself.
     """
     group = torch.zeros_like(draw) if group is None else group.to(draw.dtype)
     # Away from 1, where a sum would be rounded to the next group.
     order = torch.argsort(group + draw * 0.999, stable=True)
     sorted_group = group[order]
     following = torch.arange(1, n_rows + 1, device=draw.device)
-    # The last of a group is given its first.
+    # The last of a group is paired with its first.
     is_last = torch.ones_like(following, dtype=torch.bool)
     is_last[:-1] = sorted_group[1:] != sorted_group[:-1]
     first = torch.searchsorted(sorted_group, sorted_group)

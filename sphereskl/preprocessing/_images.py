@@ -1,4 +1,4 @@
-"""Images to tensors."""
+"""Encoder of images."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -11,18 +11,18 @@ from torch import Tensor
 from ._arrays import as_tensor, check_dtype
 from ._stored_rows import row_blocks
 
-# More channels than this in the last axis of a 4-D array could as well be a width.
+# More channels than this in the last axis of a 4-D array could also be a width.
 _MAX_CHANNELS = 4
 _AXES = ("channels", "height", "width")
 
 
 class ImageEncoder:
-    """Bring images to (n_samples, channels, height, width) and standardise channels.
+    """Reshape images to (n_samples, channels, height, width) and standardise channels.
 
     Parameters
     ----------
     input_shape : tuple or dict
-        Shape of one image as the user holds it, see `read_layout`.
+        Shape of one image as passed by the user, see `read_layout`.
     dtype : {"float32", "float64"}, default="float32"
         Floating-point type of the result.
     standardize : bool, default=True
@@ -39,7 +39,7 @@ class ImageEncoder:
         ``(channels, height, width)``.
     """
 
-    # A table's encoder tells of its columns; images have none.
+    # A table's encoder describes its columns; images have none.
     columns_ = None
 
     def __init__(self, input_shape: Any, *, dtype: str = "float32", standardize: bool = True):
@@ -49,7 +49,7 @@ class ImageEncoder:
         self.standardize = standardize
 
     def fit(self, X: np.ndarray, weight: np.ndarray | None = None) -> "ImageEncoder":
-        """Learn the moments of images `X` under row weights."""
+        """Learn the moments of images `X` under sample weights."""
         check_dtype(self.dtype)
         self.dtype_in_ = X.dtype.name
         self.output_shape_ = self._arrange(X[:1]).shape[1:]
@@ -107,13 +107,14 @@ def read_layout(input_shape: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     shape : tuple of int
         Sizes of the axes.
     axes : tuple of int
-        Where channels, height and width are among them; height and width, if they are all.
+        Positions of channels, height and width among them; of height and width only, if there
+        are no others.
 
     Raises
     ------
     ValueError
-        If there are other axes or sizes, or a tuple leaves open which one holds the channels:
-        that is the end with at most 4 of them, or else the one beside two equal sizes.
+        If there are other axes or sizes, or a tuple does not tell which axis holds the channels:
+        that is the end with at most 4 of them, or else the one next to two equal sizes.
 
     Examples
     --------
@@ -159,17 +160,17 @@ def _guess_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def infer_sample_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Shape of one image, where the shape of a whole array leaves no doubt.
+    """Shape of one image, if the shape of the whole array is unambiguous.
 
     Parameters
     ----------
     shape : tuple of int
-        Of an array of samples.
+        Shape of an array of samples.
 
     Returns
     -------
     sample_shape : tuple of int or None
-        For four axes of which one end has at most 4 channels and the other more.
+        For four axes with at most 4 channels at one end and more at the other.
 
     Examples
     --------

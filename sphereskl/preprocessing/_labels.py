@@ -1,4 +1,4 @@
-"""Labels of any type as row numbers of prototypes, and back."""
+"""Encoder of labels: class indices, and back."""
 
 from copy import copy
 from numbers import Real
@@ -13,14 +13,14 @@ from ._arrays import as_array
 
 
 class Labels:
-    """Encode labels as their place among the sorted classes.
+    """Encode labels as their index among the sorted classes.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels, sorted, as scikit-learn's metrics and meta-estimators take columns to be.
+        Labels, sorted, as scikit-learn's metrics and meta-estimators expect columns to be.
     first_classes_ : ndarray
-        Those that were there when it was fitted.
+        The classes of the first fit.
 
     Examples
     --------
@@ -43,11 +43,11 @@ class Labels:
         y : ndarray of shape (n_samples,)
             Labels.
         weight : ndarray of shape (n_samples,), default=None
-            Unused: a class whose rows all have weight 0 is a class.
+            Unused: a class whose samples all have weight 0 is still a class.
         given : array-like, default=None
             The labels as the user passed them, whose type may say more than `y` does.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come; ``None`` takes those of `y`.
+            All labels that will ever occur; ``None`` takes those of `y`.
 
         Returns
         -------
@@ -57,7 +57,7 @@ class Labels:
         Raises
         ------
         ValueError
-            If there are fewer than two classes, or labels are values of a measurement.
+            If there are fewer than two classes, or labels are continuous values.
         """
         _check_discrete(y)
         self._set_classes(y, given, classes)
@@ -69,25 +69,25 @@ class Labels:
         return self
 
     def extended(self, labels: np.ndarray) -> tuple[Self, np.ndarray, np.ndarray]:
-        """Return an encoder that knows further labels as well, and where all of them stand.
+        """Return an encoder with additional labels, and the positions of all labels.
 
         Parameters
         ----------
         labels : ndarray of shape (n_new,)
-            Labels that are not among the classes, no two alike.
+            Labels that are not among the classes, all different.
 
         Returns
         -------
         encoder : Labels
-            Another one.
+            A new one.
         old, new : ndarray of int64
-            Places of the former classes and of `labels` among its classes.
+            Positions of the former classes and of `labels` among its classes.
 
         Raises
         ------
         ValueError
-            If labels are of another type than the classes, with which they have no order, or
-            values of a measurement.
+            If labels are of another type than the classes, so that they cannot be sorted, or
+            continuous values.
         """
         _check_discrete(labels)
         kinds = {
@@ -96,7 +96,7 @@ class Labels:
         if len(kinds) > 1:
             raise ValueError(
                 f"The new labels {labels.tolist()} are of another type than the classes "
-                f"{self.classes_.tolist()}; name them alike."
+                f"{self.classes_.tolist()}; use labels of the same type."
             )
         encoder = copy(self)
         encoder.classes_ = np.unique(np.concatenate([self.classes_, labels]))
@@ -104,7 +104,7 @@ class Labels:
         return encoder, old, new
 
     def check_same(self, other: Self) -> None:
-        """Refuse another fit of this encoder that found other classes."""
+        """Refuse another fit of this encoder with other classes."""
         if not np.array_equal(self.classes_, other.classes_):
             raise ValueError(
                 f"y has the labels {other.classes_.tolist()}, but the fitted model has "
@@ -112,7 +112,7 @@ class Labels:
             )
 
     def encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
-        """Turn labels into row numbers, (n_samples,), int64; `name` is theirs in errors."""
+        """Turn labels into class indices, (n_samples,), int64; `name` is used in errors."""
         if y.dtype == self.classes_.dtype:
             place = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
             if np.array_equal(self.classes_[place], y):
@@ -127,11 +127,11 @@ class Labels:
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
     def decode(self, logits: np.ndarray) -> np.ndarray:
-        """Return the label of the largest logit of every row, the first if several are."""
+        """Return the label of the largest logit of every row; ties go to the first."""
         return self.classes_[logits.argmax(axis=1)]
 
     def strata(self, target: np.ndarray) -> np.ndarray:
-        """Return the stratum of every row, of which held-out rows hold an even share."""
+        """Return the stratum of every sample; held-out samples contain equal shares of each."""
         return target
 
     def _set_classes(self, y: np.ndarray, given: Any, classes: Any) -> None:
@@ -139,13 +139,13 @@ class Labels:
 
 
 def _check_discrete(y: np.ndarray) -> None:
-    """Refuse values of a measurement; scikit-learn finds out by a cast that may overflow."""
+    """Refuse continuous values; scikit-learn detects them by a cast that may overflow."""
     with np.errstate(invalid="ignore", over="ignore"):
         check_classification_targets(y)
 
 
 def all_labels(classes: Any) -> np.ndarray:
-    """Return the labels that the user says will ever come."""
+    """Return the labels that the user says will ever occur."""
     return column_or_1d(plain_labels(classes, "classes"))
 
 
@@ -155,20 +155,20 @@ def plain_labels(y: Any, name: str = "y") -> Any:
     Parameters
     ----------
     y : array-like
-        Labels, of a nullable or categorical type, or objects that are all strings, all whole
-        numbers, and so on; everything else comes back as it is.
+        Labels, of a nullable or categorical type, or objects that are all strings, all
+        integers, and so on; everything else is returned unchanged.
     name : str, default="y"
-        What the user calls them, for errors.
+        Name of the labels in errors.
 
     Returns
     -------
     y : ndarray, or `y` itself
-        Whole numbers stay whole, and true and false stay that.
+        Integers stay integers, and booleans stay booleans.
 
     Raises
     ------
     ValueError
-        If a label is missing, or labels are objects that scikit-learn's metrics do not take.
+        If a label is missing, or labels are objects that scikit-learn's metrics do not accept.
 
     Examples
     --------
@@ -218,7 +218,7 @@ def is_missing(values: np.ndarray) -> np.ndarray:
         return np.isnan(values)
     if values.dtype != object:
         return np.zeros(len(values), dtype=bool)
-    # pandas' NA answers no comparison with a truth value, so it goes by name.
+    # pandas' NA cannot be compared and used as a boolean, so it is recognised by its type's name.
     return np.array(
         [
             v is None or type(v).__name__ in ("NAType", "NaTType") or (v != v) is True

@@ -1,4 +1,4 @@
-"""A class and a value for every row, either of which may be missing."""
+"""Encoder of a class and a value for every sample, either of which may be missing."""
 
 from typing import Any, Self
 
@@ -12,14 +12,14 @@ from ._values import from_cosines, resolve_bounds, to_cosines, warn_beyond
 
 
 class LabelsAndValues:
-    """Encode a class and a value for every row.
+    """Encode a class and a value for every sample.
 
     Parameters
     ----------
     bounds : "minmax" or pair, default="minmax"
         Lower and upper value; see `resolve_bounds`.
     dtype : str, default="float32"
-        Floating-point type of what is encoded.
+        Floating-point type of the encoded targets.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class LabelsAndValues:
     bounds_ : ndarray of shape (1, 2), float64
         Values at the poles.
     form_ : tuple (kind, names)
-        What `y` was, from `targets_form`: what is predicted takes its form.
+        The form of `y`, from `targets_form`: predictions take the same form.
 
     Examples
     --------
@@ -52,11 +52,11 @@ class LabelsAndValues:
         Parameters
         ----------
         y : DataFrame with 2 columns, array-like of shape (n_samples, 2) or pair of array-like
-            As for `split_targets`.
+            See `split_targets`.
         weight : ndarray of shape (n_samples,), default=None
-            Row weights; a row of weight 0 has no say.
+            Sample weights; a sample of weight 0 is ignored.
         given : DataFrame, array-like or pair, default=None
-            The form that predictions shall take; ``None`` is that of `y`.
+            Determines the form of predictions; ``None`` is that of `y`.
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; ``None`` takes those of `y`.
 
@@ -91,11 +91,11 @@ class LabelsAndValues:
         return self
 
     def check_same(self, other: Self) -> None:
-        """Refuse another fit of this encoder that found classes which this one lacks."""
+        """Refuse another fit of this encoder with classes that this one lacks."""
         self._check_known(other.classes_, "y")
 
     def encode(self, y: Any, name: str = "y") -> np.ndarray:
-        """Turn targets into row numbers and cosines, (n_samples, 2); -1 and NaN if missing."""
+        """Turn targets into class indices and cosines, (n_samples, 2); -1 and NaN if missing."""
         labels, values = split_targets(y)
         known = is_known(labels)
         found = np.array(labels[known].tolist())
@@ -108,9 +108,9 @@ class LabelsAndValues:
         return np.stack([code, cosine], axis=1).astype(self.dtype)
 
     def decode(self, logits: np.ndarray, index: Any = None) -> Any:
-        """Return class and value of every row, in the form of the `y` that was fitted.
+        """Return class and value of every sample, in the form of the `y` that was fitted.
 
-        A frame of pandas gets `index`.
+        A pandas frame gets `index`.
         """
         return join_targets(*self.split(logits), self.form_, index)
 
@@ -121,7 +121,7 @@ class LabelsAndValues:
         return labels, from_cosines(logits[:, :1], self.bounds_)[:, 0]
 
     def strata(self, target: np.ndarray) -> np.ndarray:
-        """Return the stratum of every row: its class, or 0 for those that have none."""
+        """Return the stratum of every sample: its class, or 0 for those without one."""
         return target[:, 0].astype(np.int64) + 1
 
     def _check_known(self, labels: np.ndarray, name: str) -> None:
@@ -134,7 +134,7 @@ class LabelsAndValues:
 
 
 def split_targets(y):
-    """Take a class and a value for every row out of what the user passed.
+    """Split targets into a class and a value for every sample.
 
     Parameters
     ----------
@@ -144,14 +144,14 @@ def split_targets(y):
     Returns
     -------
     labels : ndarray of shape (n_samples,)
-        Classes; those that are missing are None, and the dtype is object if there are any.
+        Classes; missing ones are None, in which case the dtype is object.
     values : ndarray of shape (n_samples,), float64
-        Values; those that are missing are NaN.
+        Values; missing ones are NaN.
 
     Raises
     ------
     ValueError
-        If `y` has another form, or a value is no number or infinite.
+        If `y` has another form, or a value is not a finite number.
 
     Examples
     --------
@@ -215,12 +215,12 @@ def join_targets(labels, values, like, index=None):
     like : tuple (kind, names)
         From `targets_form`.
     index : pandas.Index, default=None
-        Of a frame of pandas, which aligns by it: the one of the samples.
+        Index of a pandas frame: that of the samples.
 
     Returns
     -------
     y : DataFrame, ndarray of shape (n_samples, 2) or pair of ndarray
-        As `like` says.
+        In the form of `like`.
     """
     kind, names = like
     if kind == "pair":
@@ -240,12 +240,12 @@ def join_targets(labels, values, like, index=None):
 
 
 def targets_form(y):
-    """Remember the form of `y`.
+    """Describe the form of `y`.
 
     Parameters
     ----------
     y : DataFrame, array-like of shape (n_samples, 2) or pair
-        As for `split_targets`.
+        See `split_targets`.
 
     Returns
     -------
@@ -261,7 +261,7 @@ def targets_form(y):
 
 
 def _one_column(column, name):
-    """Return an array of one axis, of what may be a frame of one column or a tensor."""
+    """Return a 1-D array from what may be a frame of one column or a tensor."""
     given = as_array(name, column) if isinstance(column, Tensor) else np.asarray(column)
     if np.ma.is_masked(column):
         given = given.astype(object)
@@ -305,6 +305,6 @@ def _check_classes(labels):
     """Refuse a column of values where the classes should be."""
     if type_of_target(labels) not in ("binary", "multiclass"):
         raise ValueError(
-            f"Unknown label type: y_class holds values such as {labels[0]!r}, which are no "
+            f"Unknown label type: y_class holds values such as {labels[0]!r}, which are not "
             "classes; the class comes first, the value second."
         )

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 
 class Moments(NamedTuple):
-    """What is known of the columns of some rows.
+    """Weighted moments of the columns of some samples.
 
     Parameters
     ----------
     weight : ndarray of shape (n_columns,), float64
-        Sum of the weights of what is not missing.
+        Sum of the weights of values that are not missing.
     mean, deviation : ndarray of shape (n_columns,), float64
-        Weighted mean and standard deviation, 0 where nothing is known.
+        Weighted mean and standard deviation, 0 if all values are missing.
     """
 
     weight: NDArray[np.float64]
@@ -22,7 +22,7 @@ class Moments(NamedTuple):
     deviation: NDArray[np.float64]
 
     def standard(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what to take off and to divide by; constant columns are divided by 1."""
+        """Return shift and scale for standardisation; constant columns are divided by 1."""
         return self.mean, np.where(self.deviation > 0, self.deviation, 1.0)
 
 
@@ -34,21 +34,21 @@ def block_moments(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_columns)
-        Numbers or truth values.
+        Numbers or booleans.
     weight : ndarray of shape (n_samples,) or None
         Sample weights; ``None`` means equal weights.
     missing : ndarray of shape (n_samples, n_columns), default=None
-        What is not there; ``None`` if all is.
+        Which values are missing; ``None`` if none is.
 
     Returns
     -------
     moments : Moments
-        Of what is there.
+        Of the values that are not missing.
     """
     weight = np.ones(len(X)) if weight is None else weight
     if not X.shape[1] or (X.dtype == bool and not X.any()):
         return Moments(np.full(X.shape[1], weight.sum()), *np.zeros((2, X.shape[1])))
-    # About the first row and in units of the range: exact for constant columns,
+    # Relative to the first row and in units of the range: exact for constant columns,
     # safe for time stamps, whose mean is far above their deviation, and for
     # columns whose squares would overflow.
     first = X[0].astype(np.float64)
@@ -75,7 +75,7 @@ def block_moments(
 
 
 def joined(a: Moments, b: Moments) -> Moments:
-    """Return the moments of two sets of rows together.
+    """Return the moments of two sets of samples together.
 
     By the pairwise formulas of Chan, Golub and LeVeque (1979), "Updating Formulae and a Pairwise
     Algorithm for Computing Sample Variances", in units of the largest part, whose square cannot

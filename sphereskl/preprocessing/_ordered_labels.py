@@ -1,4 +1,4 @@
-"""Labels in an order: sorted columns for the outside, ranks for the arc."""
+"""Encoder of ordered labels: sorted for columns of the output, ranks on the arc."""
 
 import warnings
 from typing import Any, Self
@@ -15,7 +15,7 @@ class OrderedLabels(Labels):
     ----------
     categories : "auto" or array-like of shape (n_classes,), default="auto"
         All labels from the lowest to the highest; "auto" takes the order of an ordered
-        categorical column, or that of the `classes` named to `fit`, and else sorts the labels.
+        categorical column, or that of the `classes` passed to `fit`, or else sorts the labels.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class OrderedLabels(Labels):
 
     Notes
     -----
-    Meta-estimators such as scikit-learn's ``VotingClassifier`` hand over 0, 1, ... in place of
-    the *sorted* labels. Where `categories` are no numbers and all labels are such codes, they
-    are taken for that.
+    Meta-estimators such as scikit-learn's ``VotingClassifier`` pass 0, 1, ... in place of
+    the *sorted* labels. If `categories` are not numeric and all labels are such codes, they
+    are decoded accordingly.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class OrderedLabels(Labels):
         self.categories = categories
 
     def check_same(self, other: Self) -> None:
-        """Refuse another fit of this encoder that found other classes or another order."""
+        """Refuse another fit of this encoder with other classes or another order."""
         super().check_same(other)
         if not np.array_equal(self.categories_, other.categories_):
             raise ValueError(
@@ -54,7 +54,7 @@ class OrderedLabels(Labels):
             )
 
     def median(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the lowest label that at least half of the probability does not exceed.
+        """Return the weighted median: the lowest label that covers at least half the probability.
 
         Parameters
         ----------
@@ -64,14 +64,14 @@ class OrderedLabels(Labels):
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            Of the labels, each has the least expected distance in ranks.
+            The label with the lowest expected distance in ranks.
         """
         below = np.cumsum(probabilities[:, np.argsort(self.ranks_)], axis=1)
-        # The last one whatever rounding makes of the sum.
+        # The last one in any case, whatever the rounding of the sum.
         return self.categories_[(below[:, :-1] < 0.5).sum(axis=1)]
 
     def strata(self, target: np.ndarray) -> np.ndarray:
-        """Return the rank of every row: names of the classes have no say in what is held out."""
+        """Return the rank of every sample: the hold-out does not depend on names of classes."""
         return self.ranks_[target]
 
     def _set_classes(self, y: np.ndarray, given: Any, classes: Any) -> None:
@@ -87,7 +87,7 @@ class OrderedLabels(Labels):
             categories = found if declared is None else declared
             if declared is None and found.dtype.kind not in "biufmM" and len(found) > 2:
                 warnings.warn(
-                    f"y holds labels that are no numbers, taken in the order {found.tolist()}; "
+                    f"y holds labels that are not numbers, taken in the order {found.tolist()}; "
                     "pass categories=[...] to say which is the lowest and which the highest.",
                     stacklevel=7,
                 )
@@ -114,7 +114,7 @@ class OrderedLabels(Labels):
 
 
 def _are_codes(found: np.ndarray, categories: np.ndarray) -> bool:
-    """Tell whether labels can only be places among the sorted categories."""
+    """Tell whether labels can only be indices of the sorted categories."""
     if categories.dtype.kind in "biuf" or found.dtype.kind not in "iu":
         return False
     within = 0 <= found.min() and found.max() < len(categories)

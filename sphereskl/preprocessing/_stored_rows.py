@@ -1,4 +1,4 @@
-"""Rows that stay where they are, on disk or in a Dataset, and are read in parts."""
+"""Rows that are read in parts, from disk or from a Dataset."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
@@ -11,10 +11,10 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from ._arrays import as_array
 
-# Numbers in a block: what is computed of one in double precision takes a few times 8 MB.
+# Numbers in a block: computing with one in double precision takes a few times 8 MB.
 _BLOCK_SIZE = 2**20
 
-# What a user's loader says of reading, in contrast to the order and number of rows.
+# Options of a DataLoader about reading, in contrast to the order and number of rows.
 _LOADER_OPTIONS = ("num_workers", "worker_init_fn", "multiprocessing_context", "prefetch_factor")
 
 
@@ -26,14 +26,14 @@ class StoredRows:
     source : ndarray of shape (n_stored, ...)
         Often a memory map.
     dtype : dtype
-        Of what is read: float64, float32 or uint8.
+        Type of the rows that are read: float64, float32 or uint8.
     index : ndarray of shape (n_samples,), int32 or int64, default=None
-        Which of the rows they are; ``None`` stands for all, in order.
+        Indices of the rows; ``None`` means all, in order.
 
     Attributes
     ----------
     check : callable or None
-        Called with every block of `blocks`; refuses what is no sample.
+        Called with every block of `blocks`; refuses invalid samples.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class StoredRows:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape that the rows would have as one array."""
+        """Shape of all rows as one array."""
         return (len(self), *self.sample_shape)
 
     @property
@@ -72,11 +72,11 @@ class StoredRows:
         return len(self.source) if self.index is None else len(self.index)
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
-        """Read rows that follow one another."""
+        """Read consecutive rows."""
         return next(self.parts([np.arange(*rows.indices(len(self)))]))
 
     def take(self, index: NDArray[np.integer[Any]]) -> Self:
-        """Return rows of these, without reading them."""
+        """Select rows, without reading them."""
         chosen = self._copy()
         chosen.index = index if self.index is None else self.index[index]
         return chosen
@@ -87,12 +87,12 @@ class StoredRows:
         Parameters
         ----------
         indices : iterable of ndarray of int64
-            Of the rows of every part.
+            Indices of the rows of every part.
 
         Yields
         ------
         part : ndarray of shape (n_rows, ...)
-            Rows in the order asked for.
+            Rows in the requested order.
         """
         for index in indices:
             stored = index if self.index is None else self.index[index]
@@ -100,7 +100,7 @@ class StoredRows:
                 rows = self.source[stored[0] : stored[-1] + 1]
                 yield np.array(rows, dtype=self.dtype, order="C", subok=False)
                 continue
-            # In their order on disk, where the neighbours of a row are read with it.
+            # In their order on disk, where neighbouring rows are read together.
             order = stored.argsort()
             part = np.empty((len(stored), *self.sample_shape), dtype=self.dtype)
             part[order] = self.source[stored[order]]
@@ -113,14 +113,14 @@ class StoredRows:
 
 
 class DatasetRows(StoredRows):
-    """Rows of a map-style Dataset of torch.
+    """Rows of a map-style torch Dataset.
 
     Parameters
     ----------
     source : torch.utils.data.Dataset or DataLoader
-        Gives a sample, or a sample and its target, for every number below its length. Of a loader
-        the Dataset counts, and who reads: number and start of its workers; which rows are read
-        when, and how many at a time, is not up to it.
+        Returns a sample, or a sample and its target, for every index below its length. Of a
+        loader, only the Dataset and its workers (number and start method) are used; it does not
+        determine which rows are read when, nor how many at a time.
 
     Attributes
     ----------
@@ -131,9 +131,9 @@ class DatasetRows(StoredRows):
     Raises
     ------
     TypeError
-        If it has no length, or holds no numbers.
+        If it has no length, or does not hold numbers.
     ValueError
-        If it is empty, or gives more than a sample and its target.
+        If it is empty, or returns more than a sample and its target.
     """
 
     def __init__(self, source: Dataset[Any] | DataLoader[Any]):
@@ -148,7 +148,7 @@ class DatasetRows(StoredRows):
             )
         if not len(source):  # pyright: ignore[reportArgumentType]
             raise ValueError(f"X is a {type(source).__name__} with 0 sample(s); give it some.")
-        # Seeds of workers come from here: torch's own generator would be moved by every reading.
+        # Seeds of workers come from here: reading must not advance torch's own generator.
         self.options = {**options, "generator": torch.Generator().manual_seed(0)}
         first, target = _collate([source[0]])
         self.has_targets = target is not None
@@ -199,7 +199,7 @@ class DatasetRows(StoredRows):
 
 
 def _collate(items: list[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Put rows into one array, and targets if there are any."""
+    """Put rows into one array, and targets, if any, into another."""
     pairs = [tuple(item) if isinstance(item, tuple | list) else (item,) for item in items]
     odd = next((len(pair) for pair in pairs if len(pair) not in (1, 2)), None)
     if odd is not None:
@@ -210,13 +210,13 @@ def _collate(items: list[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
     rows = [as_array("X", x) if isinstance(x, Tensor) else np.asarray(x) for x, *_ in pairs]
     if len({row.shape for row in rows}) > 1:
         shapes = sorted({row.shape for row in rows})
-        raise ValueError(f"X has samples of shapes {shapes} side by side; make all alike.")
+        raise ValueError(f"X has samples of different shapes, {shapes}; make all alike.")
     has_targets = len(pairs[0]) == 2
     return np.stack(rows), np.array([np.asarray(p[-1]) for p in pairs]) if has_targets else None
 
 
 def row_blocks(X: NDArray[Any] | StoredRows) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Go through rows in blocks that bound the memory of what is computed of one.
+    """Iterate over rows in blocks, which limit the memory of computations.
 
     Parameters
     ----------
@@ -226,9 +226,9 @@ def row_blocks(X: NDArray[Any] | StoredRows) -> Iterator[tuple[slice, NDArray[An
     Yields
     ------
     rows : slice
-        Which ones.
+        Which rows.
     block : ndarray of shape (n_rows, ...)
-        The rows: views of an array; read, and checked, if they are stored.
+        The rows: views of an array; stored rows are read and checked.
     """
     slices = _block_slices(X)
     if not isinstance(X, StoredRows):
@@ -247,25 +247,25 @@ def _block_slices(X: Any) -> list[slice]:
 
 
 def take_rows(X: Any, chosen: NDArray[np.bool_]) -> Any:
-    """Choose rows; those of stored rows are not read.
+    """Select rows; stored rows are not read.
 
     Parameters
     ----------
     X : ndarray or StoredRows of shape (n_samples, ...)
         Rows.
     chosen : ndarray of shape (n_samples,), bool
-        Which ones.
+        Which rows.
 
     Returns
     -------
     X : ndarray or StoredRows of shape (n_chosen, ...)
-        Of the same kind.
+        Of the same type.
     """
     return X.take(row_numbers(chosen)) if isinstance(X, StoredRows) else X[chosen]
 
 
 def row_numbers(chosen: NDArray[np.bool_]) -> NDArray[np.integer[Any]]:
-    """Return the numbers of the rows that are chosen.
+    """Return the indices of the chosen rows.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def row_numbers(chosen: NDArray[np.bool_]) -> NDArray[np.integer[Any]]:
     Returns
     -------
     index : ndarray of shape (n_chosen,), int32 or int64
-        In four bytes each if these suffice.
+        In four bytes each if that suffices.
     """
     small = len(chosen) <= np.iinfo(np.int32).max
     return np.flatnonzero(chosen).astype(np.int32 if small else np.int64)

@@ -1,4 +1,4 @@
-"""Tables to tensors."""
+"""Encoder of tables."""
 
 from functools import reduce
 from typing import Any, NamedTuple, NoReturn
@@ -16,16 +16,16 @@ from ._columns import ColumnReader, is_plain
 from ._moments import Moments, block_moments, joined
 from ._stored_rows import StoredRows, row_blocks
 
-# Standard deviations at which standardised columns are cut off. Heavy tails would
+# Standard deviations at which standardised columns are clipped. Heavy tails would
 # otherwise dominate the embedding of their row.
 LIMIT = 4.0
 
-# Bounds the memory of what is computed in double precision.
+# Limits the memory of computations in double precision.
 _ROWS_AT_ONCE = 16_384
 
 
 class _Block(NamedTuple):
-    """What `TableEncoder.fit` learns of a block of rows, about every column of its kind."""
+    """Statistics of a block of rows in `TableEncoder.fit`, about every column of its kind."""
 
     has_gaps: NDArray[np.bool_]
     is_empty: NDArray[np.bool_]
@@ -35,7 +35,7 @@ class _Block(NamedTuple):
 
 
 class TableEncoder(BaseEstimator):
-    """Standardise numbers, mark what is missing, and number the levels of categories.
+    """Standardise numbers, flag missing values, and number the levels of categories.
 
     Parameters
     ----------
@@ -45,15 +45,15 @@ class TableEncoder(BaseEstimator):
         Floating-point type of the result.
     standardize : bool, default=True
         Whether columns are shifted to mean 0, divided by their standard deviation and
-        clipped to [-4, 4], or passed on as they are; these must be numbers without gaps.
+        clipped to [-4, 4], or used as they are; in this case there must be no missing values.
 
     Attributes
     ----------
     mean_, std_ : ndarray of shape (n_numeric,), float64
-        Weighted moments of the numbers that are there; a constant column has `std_` 1, and one
-        that is empty mean 0.
+        Weighted moments of the numbers that are not missing; a constant column has `std_` 1, and
+        an empty one mean 0.
     gaps_ : ndarray of int
-        Which of the columns of numbers had gaps, and so have a flag.
+        Numeric columns with missing values in training, which get a flag.
     flag_mean_, flag_std_ : ndarray of shape (n_flags,), float64
         Weighted moments of the flags.
     levels_ : list of ndarray
@@ -61,16 +61,16 @@ class TableEncoder(BaseEstimator):
     is_categorical_ : ndarray of shape (n_features,), bool
         Which columns are categories.
     columns_ : Columns
-        What the columns of the result are.
+        Kinds of the columns of the result.
     output_shape_ : tuple of int
         ``(n_columns,)``.
 
     Notes
     -----
-    The result holds the numbers, then a flag for every column of them that had gaps, then the
-    number of the level of every category, -1 for a level that was not seen in `fit`. A missing
-    number becomes the mean; where `fit` saw gaps, the network learns from the flag what to put in
-    its place.
+    The result holds the numbers, then a flag for every numeric column with missing values in
+    training, then the index of the level of every category, -1 for a level unseen in `fit`. A
+    missing number is imputed by the mean; if `fit` saw missing values, the network learns their
+    effect from the flag.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class TableEncoder(BaseEstimator):
         self.standardize = standardize
 
     def fit(self, X: Any, weight: ArrayLike | None = None) -> "TableEncoder":
-        """Learn moments and levels of rows under row weights.
+        """Learn moments and levels of samples under sample weights.
 
         Parameters
         ----------
@@ -117,8 +117,8 @@ class TableEncoder(BaseEstimator):
         Raises
         ------
         ValueError
-            If a column is neither numbers nor a category, or holds infinite values, or if
-            `standardize` is false and there are categories or gaps.
+            If a column is neither numeric nor a category, or holds infinite values, or if
+            `standardize` is false and there are categories or missing values.
         """
         check_dtype(self.dtype)
         validate_data(self, X, reset=True, skip_check_array=True)
@@ -144,8 +144,8 @@ class TableEncoder(BaseEstimator):
             if self.levels_ or np.any([block.has_gaps for block in found]):
                 kind = "categories" if self.levels_ else "missing values"
                 raise ValueError(
-                    f"X has {kind}, but a network of your own sees the numbers of X as they are; "
-                    "encode and impute them before it in a pipeline, or take backbone='auto'."
+                    f"X has {kind}, but a network of your own receives X as it is; "
+                    "encode and impute them before it in a pipeline, or use backbone='auto'."
                 )
             return self
         self.mean_, self.std_ = reduce(joined, [block.numbers for block in found]).standard()
@@ -154,7 +154,7 @@ class TableEncoder(BaseEstimator):
         return self
 
     def _look_at(self, X: NDArray[Any], weight: NDArray[Any] | None) -> _Block:
-        """Learn what there is to learn from a block of rows."""
+        """Compute the statistics of a block of rows."""
         if X.dtype.kind == "f" and np.isinf(X).any():
             _refuse_infinity(X)
         numbers = X[:, ~self.is_categorical_] if self.is_categorical_.any() else X
@@ -168,7 +168,7 @@ class TableEncoder(BaseEstimator):
         )
 
     def transform(self, X: Any) -> Tensor:
-        """Encode rows.
+        """Encode samples.
 
         Parameters
         ----------
@@ -178,7 +178,7 @@ class TableEncoder(BaseEstimator):
         Returns
         -------
         x : Tensor of shape (n_samples, n_columns)
-            Numbers, flags and levels, without gaps.
+            Numbers, flags and levels, without missing values.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class TableEncoder(BaseEstimator):
 
     @property
     def columns_(self) -> Columns:
-        """What the columns of the result are."""
+        """Kinds of the columns of the result."""
         n_numeric = int((~self.is_categorical_).sum())
         return Columns(n_numeric, len(self.gaps_), tuple(len(levels) for levels in self.levels_))
 
@@ -231,7 +231,7 @@ class TableEncoder(BaseEstimator):
         return np.array([*numbers, *flags, *names[self.is_categorical_]], dtype=object)
 
     def _numbers(self, X: NDArray[Any]) -> Tensor:
-        """Standardise numbers, and put their flags beside them."""
+        """Standardise numbers, and append their flags."""
         x, dtype = as_tensor(X), getattr(torch, self.dtype)
         if not self.standardize:
             return x.to(dtype)
@@ -240,8 +240,8 @@ class TableEncoder(BaseEstimator):
         width = len(mean) + len(flag_mean)
         encoded = torch.empty(len(x), width, dtype=dtype, device="cpu")
         for rows, result in zip(x.split(_ROWS_AT_ONCE), encoded.split(_ROWS_AT_ONCE), strict=True):
-            # In double precision and only then cast: float32 would round time stamps before
-            # their mean is taken off, and the same numbers in another type would differ.
+            # In double precision before casting: float32 would round time stamps before
+            # their mean is subtracted, and the same numbers in another type would differ.
             rows = rows.double()
             numbers = (rows - mean).div_(std).clamp_(-LIMIT, LIMIT).nan_to_num_(nan=0.0)
             result[:, : len(mean)] = numbers
@@ -254,13 +254,13 @@ class TableEncoder(BaseEstimator):
 def _refuse_infinity(X: NDArray[Any]) -> NoReturn:
     row, column = np.argwhere(np.isinf(X))[0]
     raise ValueError(
-        f"X contains infinity, in row {row} and column {column} first; NaN stands for what is "
-        "missing, and a number must be finite."
+        f"X contains infinity, in row {row} and column {column} first; NaN stands for missing "
+        "values, and a number must be finite."
     )
 
 
 def _codes(column: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the number of every value's level, -1 for one that is none."""
+    """Return the index of every value's level, -1 for an unknown one."""
     place = np.searchsorted(levels, column).clip(max=len(levels) - 1)
     found = levels[place]
     return np.where((found == column) | (np.isnan(found) & np.isnan(column)), place, -1)

@@ -1,4 +1,4 @@
-"""Encoders of samples as modules, which exporters can follow where they cannot follow NumPy."""
+"""Encoders of samples as torch modules, for exporters, which cannot trace NumPy."""
 
 from typing import Any
 
@@ -10,21 +10,21 @@ from ._tables import LIMIT, TableEncoder
 
 
 def traced(encoder: TableEncoder | ImageEncoder, levels: list[Any] | None = None) -> nn.Module:
-    """Return a module that encodes as a fitted encoder does.
+    """Return a module that encodes like a fitted encoder.
 
     Parameters
     ----------
     encoder : TableEncoder or ImageEncoder
         Fitted.
     levels : list of (array-like or None), default=None
-        For every category, its levels in the order of their numbers, NaN for a missing one, as they
-        stand in the samples of the module; ``None`` stands for a column that holds the
-        numbers of levels already. Those of the encoder by default.
+        For every category, its levels in the order of their indices, NaN for a missing one, as
+        they occur in the samples of the module; ``None`` for a column that holds the
+        indices of levels already. Those of the encoder by default.
 
     Returns
     -------
     module : nn.Module
-        Takes rows as a tensor of float64 of shape (n_samples, n_features), or images as they were
+        Takes rows as a tensor of float64 of shape (n_samples, n_features), or images of the type
         fitted.
 
     Examples
@@ -43,7 +43,7 @@ def traced(encoder: TableEncoder | ImageEncoder, levels: list[Any] | None = None
 
 
 class _TracedTable(nn.Module):
-    """`TableEncoder.transform` for rows that are a matrix of numbers."""
+    """`TableEncoder.transform` for samples in a matrix of numbers."""
 
     is_number: Tensor
     is_category: Tensor
@@ -79,7 +79,7 @@ class _TracedTable(nn.Module):
         return torch.cat(parts, dim=1).to(self.dtype)
 
     def _numbers(self, x: Tensor) -> list[Tensor]:
-        # A missing number becomes the mean, that is 0.
+        # A missing number is imputed by the mean, that is 0.
         missing = x.isnan()
         parts = [((torch.where(missing, self.mean, x) - self.mean) / self.std).clamp(-LIMIT, LIMIT)]
         if len(self.gaps):
@@ -89,7 +89,7 @@ class _TracedTable(nn.Module):
 
 
 class _LevelNumber(nn.Module):
-    """The number of every value's level, -1 for one that is none; (n_samples, 1)."""
+    """The index of every value's level, -1 for an unknown one; (n_samples, 1)."""
 
     levels: Tensor
 

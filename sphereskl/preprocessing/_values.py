@@ -1,4 +1,4 @@
-"""Values as cosines with the upper of two poles."""
+"""Encoder of values: cosines with the upper of two poles."""
 
 import warnings
 from typing import Any, Self
@@ -11,14 +11,14 @@ from ._labels import is_missing
 
 
 class Values:
-    """Encode values as the cosines that their embeddings should have with the upper poles.
+    """Encode values as the target cosines of their embeddings with the upper poles.
 
     Parameters
     ----------
     bounds : "minmax", pair or array-like of shape (n_targets, 2), default="minmax"
         Lower and upper value; see `resolve_bounds`.
     margin : float, default=0.0
-        Part of the range by which bounds are moved apart on both sides.
+        Share of the range by which bounds are widened on both sides.
     dtype : str, default="float32"
         Floating-point type of the cosines.
 
@@ -27,7 +27,7 @@ class Values:
     bounds_ : ndarray of shape (n_targets, 2), float64
         Values at the poles.
     is_2d_ : bool
-        Whether values came in columns, in which they go out again.
+        Whether values came in columns; predictions do so too.
 
     Examples
     --------
@@ -55,9 +55,9 @@ class Values:
         weight : ndarray of shape (n_samples,), default=None
             Row weights; a row of weight 0 has no say.
         given : array-like, default=None
-            Unused: there for the encoders of labels.
+            Unused; for compatibility with the encoders of labels.
         classes : None, default=None
-            Unused likewise.
+            Unused too.
 
         Returns
         -------
@@ -67,7 +67,7 @@ class Values:
         Raises
         ------
         ValueError
-            If `bounds` are wrong in themselves or exceeded by `y`.
+            If `bounds` are invalid, or exceeded by `y`.
         """
         counted = y if weight is None else y[weight > 0]
         self.is_2d_ = y.ndim == 2
@@ -76,12 +76,12 @@ class Values:
         return self
 
     def check_same(self, other: Self) -> None:
-        """Refuse another fit of this encoder that found another number of targets."""
+        """Refuse another fit of this encoder with another number of targets."""
         if len(self.bounds_) != len(other.bounds_):
             raise self._wrong_number("y", len(other.bounds_))
 
     def encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
-        """Turn values into cosines, (n_samples, n_targets); `name` is theirs in errors."""
+        """Turn values into cosines, (n_samples, n_targets); `name` is used in errors."""
         y = y.astype(np.float64, copy=False).reshape(len(y), -1)
         if y.shape[1] != len(self.bounds_):
             raise self._wrong_number(name, y.shape[1])
@@ -95,7 +95,7 @@ class Values:
         return y if self.is_2d_ else y[:, 0]
 
     def strata(self, target: np.ndarray) -> np.ndarray:
-        """Return the stratum of every row: all are in one."""
+        """Return the stratum of every sample: all are in one."""
         return np.zeros(len(target), dtype=np.int64)
 
     def _wrong_number(self, name: str, n_targets: int) -> ValueError:
@@ -111,17 +111,17 @@ def plain_values(y: Any) -> Any:
     Parameters
     ----------
     y : array-like
-        Numbers, of a nullable type or as objects as well.
+        Numbers, also of a nullable type or as objects.
 
     Returns
     -------
     y : ndarray
-        Of numbers; those that are missing are NaN. Whatever has no type comes back as it is.
+        Numbers; missing ones are NaN. Objects without a dtype are returned unchanged.
 
     Raises
     ------
     ValueError
-        If there is something else than numbers.
+        If there are other things than numbers.
 
     Examples
     --------
@@ -148,27 +148,27 @@ def plain_values(y: Any) -> Any:
     except (TypeError, ValueError, OverflowError):
         raise ValueError(
             f"y must hold numbers, got dtype {array.dtype} with {array.ravel()[0]!r} first; encode "
-            "it, or take a classifier if it holds labels."
+            "it, or use a classifier if it holds labels."
         ) from None
 
 
 def resolve_bounds(bounds, margin, y):
-    """Find the values that stand at the poles.
+    """Find the values at the poles.
 
     Parameters
     ----------
     bounds : "minmax", pair or array-like of shape (n_targets, 2)
         Lower and upper value, the same for all targets or one pair each; "minmax" takes
-        the least and the greatest value of `y`.
+        the minimum and the maximum of `y`.
     margin : float
-        Part of the range, at least 0, by which bounds are moved apart on both sides.
+        Share of the range, at least 0, by which bounds are widened on both sides.
     y : ndarray of shape (n_samples, n_targets)
-        Values; those that are missing are NaN.
+        Values; missing ones are NaN.
 
     Returns
     -------
     bounds : ndarray of shape (n_targets, 2), float64
-        Lower and upper value of every target. They are equal where "minmax" met a single
+        Lower and upper value of every target. They are equal if "minmax" found a single
         value.
 
     Raises
@@ -209,7 +209,7 @@ def resolve_bounds(bounds, margin, y):
 
 
 def warn_beyond(y, bounds):
-    """Say that a later part has values which predictions cannot reach.
+    """Warn that a later part has values which predictions cannot reach.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def warn_beyond(y, bounds):
     Warns
     -----
     UserWarning
-        Without the values, so that Python shows it once for a line of a user's loop.
+        Without the values, so that Python shows it only once per line of a user's loop.
     """
     beyond = ((y < bounds[:, 0]) | (y > bounds[:, 1])).any(axis=0)
     if beyond.any():
@@ -229,7 +229,7 @@ def warn_beyond(y, bounds):
         low, high = bounds[target].tolist()
         warnings.warn(
             f"y{_which(target, len(beyond))} has values beyond the bounds {low:g} and {high:g} "
-            "that the first fit settled, and predictions stay within them; pass bounds that are "
+            "of the first fit, and predictions stay within them; pass bounds that are "
             "wide enough.",
             stacklevel=6,
         )
@@ -266,7 +266,7 @@ def to_cosines(y, bounds):
     # Halves where the difference of the bounds would overflow: exact there.
     unit = np.where(np.abs(bounds).max(axis=1) > 1e300, 0.25, 1.0)
     y, (low, high) = y * unit, bounds.T * unit
-    # Not 2 (y - low) / (high - low) - 1, which rounding keeps from being 1 at the bound.
+    # Not 2 (y - low) / (high - low) - 1, which rounding keeps from being exactly 1 at the bound.
     return ((y - low) - (high - y)) / np.where(high > low, high - low, np.inf)
 
 

@@ -1,4 +1,4 @@
-"""Laws as a tool: hold a loss, a layer or a placement, ours or a user's, to those of its kind."""
+"""Tests for your own losses, layers and placements: checks of the laws of each kind."""
 
 from ._layers import check_layer
 from ._losses import check_loss

@@ -1,4 +1,4 @@
-"""One law, held or broken in one sentence."""
+"""Checks of a single law, with one sentence for a violation."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,13 +8,13 @@ from torch import Tensor
 
 
 def hold(is_kept: object, law: str, seen: object, advice: str) -> None:
-    """Raise an AssertionError that names a broken law, what was seen, and where to look."""
+    """Raise an AssertionError that names a violated law, what was seen, and where to look."""
     if not is_kept:
         raise AssertionError(f"{law}, but {seen}; {advice}.")
 
 
 def hold_close(found: Tensor, expected: Tensor, law: str, advice: str, *, rtol: float) -> None:
-    """Hold that two tensors are equal up to rounding, in units of the larger one."""
+    """Check that two tensors are equal up to rounding, in units of the larger one."""
     size = expected.abs().max().clamp_min(1.0).item() if expected.numel() else 1.0
     gap = (found - expected).abs().max().item() if found.shape == expected.shape else torch.inf
     hold(gap <= rtol * size, law, f"the largest difference is {gap:.3g}", advice)
@@ -22,7 +22,7 @@ def hold_close(found: Tensor, expected: Tensor, law: str, advice: str, *, rtol: 
 
 @contextmanager
 def undisturbed_generator(what: str) -> Iterator[None]:
-    """Hold that torch's global generator is where it was when a block ends."""
+    """Check that a block leaves torch's global generator unchanged."""
     before = torch.random.get_rng_state()
     yield
     hold(
@@ -34,6 +34,6 @@ def undisturbed_generator(what: str) -> Iterator[None]:
 
 
 def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Differentiate the sum of what a function returns."""
+    """Differentiate the sum of a function's output."""
     x = x.detach().clone().requires_grad_()
     return torch.autograd.grad(function(x).sum(), x)[0]

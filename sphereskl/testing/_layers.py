@@ -21,37 +21,37 @@ def check_layer(
     is_differentiable: bool = True,
     is_twice_differentiable: bool = False,
 ) -> None:
-    """Hold a module that maps rows to rows to the laws of layers.
+    """Check that a module on batches of samples obeys the laws of layers.
 
     Parameters
     ----------
     layer : nn.Module
-        Maps batches of samples to (n_samples, ...). Copied, and cast to float64.
+        Maps batches of samples to (n_samples, ...). It is copied and cast to float64.
     input_shape : sequence of int
         Shape of one sample.
     is_scale_invariant : bool, default=False
-        Whether a positive factor of the input is promised to change nothing, as by spherical
+        Whether a positive factor of the input should not change the output, as in spherical
         layers with ``eps=0``.
     turns_with_weight : bool, default=False
-        Whether rotating the input together with the rows of ``layer.weight`` is promised to change
-        nothing, as in dense spherical layers without lift.
+        Whether rotating the input together with the rows of ``layer.weight`` should not change
+        the output, as in dense spherical layers without lift.
     is_differentiable : bool, default=True
-        Whether the gradient is compared with finite differences; False for layers with kinks
-        where it would be left to chance, such as pooling.
+        Whether to compare the gradient with finite differences; False for layers with kinks
+        that random inputs may hit, such as pooling.
     is_twice_differentiable : bool, default=False
-        Whether second derivatives are promised.
+        Whether to check second derivatives as well.
 
     Raises
     ------
     AssertionError
-        If a law is broken: its name, what was seen, and where to look.
+        If a law is violated: its name, what was seen, and where to look.
 
     Notes
     -----
-    The laws: rows do not depend on each other in evaluation mode; outputs and gradients are finite,
-    for a row of zeros, too; types are kept; the state can be stored and restored, the layer
-    copied; inputs stay as they are; torch's global generator is left alone, also in training mode;
-    the gradient is that of finite differences, and the second one if promised.
+    The laws: rows are independent in evaluation mode; outputs and gradients are finite, also for a
+    row of zeros; types are kept; the state can be stored and restored, the layer
+    copied; inputs are not modified; torch's global generator is not used, even in training mode;
+    the gradient agrees with finite differences, and so does the second one if requested.
 
     Examples
     --------

@@ -20,24 +20,25 @@ def check_loss(
     margin_is_detached: bool = False,
     is_twice_differentiable: bool = False,
 ) -> None:
-    """Hold a loss to the laws of its kind.
+    """Check that a loss obeys the laws of its kind.
 
     Parameters
     ----------
     loss : callable
-        ``loss(logits, target, weight)``, a scalar tensor; `weight` may be None. Options are bound
-        beforehand, as by ``functools.partial``.
+        ``loss(logits, target, weight)``, a scalar tensor; `weight` may be None. Bind options
+        beforehand, for example with ``functools.partial``.
     kind : {"class", "value"}, default="class"
-        What targets are: row numbers of prototypes (n_samples,), int64; or the cosines asked for
+        Kind of targets: indices of prototypes (n_samples,), int64; or target cosines
         (n_samples, n_targets).
     is_mean : bool, default=True
-        Whether the loss is a mean over rows of ``weight * loss``. If so, a row of weight 2
+        Whether the loss is a mean over samples of ``weight * loss``. If so, a sample of weight 2
         equals two copies of it.
     is_symmetric : bool, default=True
-        Whether all classes are alike, so that renumbering them changes nothing; False for
-        classes in an order. Losses of values are not asked.
+        Whether renumbering the classes does not change the loss; False for ordered classes.
+        Ignored for losses of values.
     margin_is_detached : bool, default=False
-        Whether the gradient is, on purpose, not that of the value: finite differences are left
+        Whether the gradient deliberately differs from that of the value: it is not compared with
+        finite differences.
         out.
     is_twice_differentiable : bool, default=False
         Whether second derivatives are promised.
@@ -45,14 +46,14 @@ def check_loss(
     Raises
     ------
     AssertionError
-        If a law is broken: its name, what was seen, and where to look.
+        If a law is violated: its name, what was seen, and where to look.
 
     Notes
     -----
     The laws: the value is a finite scalar, also where cosines are exactly 1, -1 and 0; so are
-    gradients; inputs stay as they are; order of rows does not matter; no weight is a weight of 1;
-    weights repeat rows; classes can be renumbered; float32 and float64 agree and are kept; the
-    gradient is that of finite differences, and the second one if promised.
+    gradients; inputs are not modified; the order of rows does not matter; no weight means weight 1;
+    integer weights equal repetition; classes can be renumbered; float32 and float64 agree and are
+    kept; the gradient agrees with finite differences, and so does the second one if requested.
 
     Examples
     --------
@@ -83,7 +84,7 @@ def _rows(kind: str) -> tuple[Tensor, Tensor]:
     logits = 1.8 * torch.rand(shape, generator=generator, dtype=torch.float64) - 0.9
     if kind == "class":
         return logits, torch.arange(_N_ROWS) % _N_COLUMNS
-    # Away from the logits: losses of values may have a kink where they are met.
+    # Away from the logits: losses of values may have a kink where the error is zero.
     return logits, logits.roll(1, dims=0) * 0.9
 
 
@@ -106,7 +107,7 @@ def _check_value(loss: Callable[..., Tensor], logits: Tensor, target: Tensor) ->
 
 
 def _check_limits(loss: Callable[..., Tensor], kind: str) -> None:
-    """Hold that loss and gradient are finite at the poles, at a right angle and in between."""
+    """Check that loss and gradient are finite at the poles, at a right angle and in between."""
     for cosine in (1.0, -1.0, 0.0):
         for other in (1.0, -1.0, 0.0, 0.5):
             logits = torch.full((2, _N_COLUMNS), other)

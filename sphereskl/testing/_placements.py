@@ -12,26 +12,26 @@ from ._laws import hold, hold_close, undisturbed_generator
 def check_placement(
     place: Callable[[int, int], Tensor], sizes: Sequence[tuple[int, int]] = ((2, 2), (5, 7))
 ) -> None:
-    """Hold a function that places prototypes to the laws of placements.
+    """Check that a function that places prototypes obeys the laws of placements.
 
     Parameters
     ----------
     place : callable
-        ``place(n_prototypes, embedding_dim)``, a tensor of that shape. What is random has its seed
-        bound beforehand.
+        ``place(n_prototypes, embedding_dim)``, a tensor of that shape. Bind the seed of random
+        placements beforehand.
     sizes : sequence of tuple (n_prototypes, embedding_dim), default=((2, 2), (5, 7))
-        Sizes to ask for.
+        Sizes to check.
 
     Raises
     ------
     AssertionError
-        If a law is broken: its name, the size, what was seen, and where to look.
+        If a law is violated: its name, the size, what was seen, and where to look.
 
     Notes
     -----
-    The laws: the shape is the one asked for; rows are unit and finite; no two of them are equal;
-    no pair is farther apart than is proven possible; two calls give the same bits; torch's global
-    generator is left alone.
+    The laws: the shape is the requested one; rows are unit and finite; no two of them are equal;
+    no set is better separated than is proven possible; two calls give the same bits; torch's global
+    generator is not used.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def _check_points(at: str, points: Tensor) -> None:
         rtol=rounding,
     )
     largest = max_cosine(points)
-    # An angle of 1e-5: what the cosines of two points in float32 can tell apart.
+    # An angle of 1e-5: the smallest that cosines of two points in float32 can resolve.
     hold(
         largest < 1 - 1e-10 and len(points.unique(dim=0)) == len(points),
         f"{at} no two may be equal",

@@ -196,7 +196,7 @@ def test_ball_needs_three_dimensional_axes():
         ({"embeddings": [[1, 0], [0, 0]]}, "embeddings must be directions, but row 1 has length 0"),
         ({"embeddings": [[1, np.nan]]}, "row 0 has length nan"),
         ({"y": [0, 1]}, r"got shape \(2,\) for 3 rows"),
-        ({"prototypes": np.eye(2)}, r"got shape \(2, 2\) beside \(3, 3\), and 2 labels"),
+        ({"prototypes": np.eye(2)}, r"got shape \(2, 2\) for embeddings of \(3, 3\)"),
         ({"prototypes": np.eye(3), "labels": ["a"]}, "and 1 labels"),
         ({"kind": "disc"}, "got 'disc'"),
         ({"embeddings": np.eye(1, 4)}, "at least 2 rows for a map, got 1"),

@@ -74,8 +74,8 @@ def test_categories_are_named_placed_masked_or_typed(given, expected):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["shape"], r"'shape'.*no column of X.*'size', 'colour'"),
-        ([7], r"holds 7.*no column"),
+        (["shape"], r"'shape'.*not a column of X.*'size', 'colour'"),
+        ([7], r"holds 7.*not a column"),
         ([True], r"mask of 1 values.*2 columns"),
         (None, r"'colour'.*not numbers.*does not name it"),
         (["size"], r"'colour'.*not numbers.*does not name it"),
