@@ -1,4 +1,4 @@
-"""Points far apart from each other, by whatever method suits their number and dimension."""
+"""Well separated points, by the method that suits their number and dimension."""
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ def place_apart(
     device: torch.device | str = "cpu",
     verbose: int = 0,
 ) -> Tensor:
-    """Place points apart; see `place_prototypes`, which checks the arguments.
+    """Place well separated points; see `place_prototypes`, which checks the arguments.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def place_apart(
     random_state : int, default=None
         Seed of a search; ``None`` draws one.
     device : torch.device or str, default="cpu"
-        Where a search runs.
+        Device of a search.
     verbose : int, default=0
         Show progress bars if positive.
 

@@ -12,7 +12,7 @@ _MOST_INTERVALS = 40
 
 
 def lower_bound(n_points: int, embedding_dim: int) -> float:
-    """Value that the maximal cosine of any such placement reaches or exceeds.
+    """Proven lower bound on the maximal cosine of any such placement.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def lower_bound(n_points: int, embedding_dim: int) -> float:
 
 
 def _fejes_toth(n_points: int) -> float:
-    # The regular triangulation of n_points vertices, were it to exist, has triangles
+    # The regular triangulation of n_points vertices, if it existed, would have triangles
     # of angle 2 w, whose side s has cos s = (cot^2 w - 1) / 2.
     w = n_points * math.pi / (6 * (n_points - 2))
     return (1 / math.tan(w) ** 2 - 1) / 2

@@ -8,7 +8,7 @@ from torch import Tensor
 Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 _ARMIJO = 1e-4
-# A line search that shrank this far points along a useless direction: forget the history.
+# A step shrunk this much by the line search has a useless direction: forget the history.
 _SHORTEST_STEP = 1e-3
 
 
@@ -21,7 +21,7 @@ def minimize_batch(
     tolerance: float = 1e-9,
     memory: int = 6,
 ) -> Tensor:
-    """Minimise a function of unit rows from many starts in lock step.
+    """Minimise a function of unit rows from many starts in parallel.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def minimize_batch(
     The objective does not depend on the length of the rows, so it is minimised as a
     function on the ambient space: secant pairs need no transport between tangent
     spaces. Every evaluation serves every start: one whose step fails the Armijo
-    condition halves it while the others move on.
+    condition halves it while the others proceed.
 
     References
     ----------

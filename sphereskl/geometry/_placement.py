@@ -1,4 +1,4 @@
-"""Choose where the prototypes of the classes stand."""
+"""Placement of the prototypes of the classes."""
 
 import numbers
 
@@ -34,7 +34,7 @@ def place_prototypes(
     embedding_dim : int
         Ambient dimension d, at least 2; the sphere is S^(d-1).
     method : str, default="auto"
-        How the points are found.
+        Method of placement.
 
         - ``"auto"``: the simplex for K <= d + 1, the polygon for d = 2, the orthoplex
           for K <= 2 d, a structured code that is optimal or best known for (K, d), else
@@ -46,20 +46,21 @@ def place_prototypes(
         - ``"code"``: words of a binary code, with a guaranteed maximal cosine; for very
           many prototypes.
         - ``"uniform"``: minimum of the Gaussian potential with t = 2 [1]_.
-        - ``"semantic"``: like classes nearer to each other than unlike ones, by
+        - ``"semantic"``: similar classes closer to each other than dissimilar ones, by
           `similarity`; see `place_semantic`.
         - ``"random"``: independent and uniform.
     effort : {"fast", "default", "best"}, default="default"
-        Work spent by ``"separated"``: on one core up to a second for 24 points, and for
-        more of them about one, ten, or sixty seconds. Beyond 300 points a set takes longer.
+        Search effort of ``"separated"``: on one core up to a second for up to 24 points, and for
+        more points about one, ten, or sixty seconds. Beyond 300 points a set takes longer. Raise
+        it if the separation matters more than the time.
     similarity : array-like of shape (n_prototypes, n_prototypes), default=None
-        How like each other the classes are, for ``method="semantic"``; see
+        Similarities of the classes, for ``method="semantic"``; see
         `similarity_from_vectors` and `similarity_from_costs`.
     random_state : int or None, default=None
-        Seed of the search. ``None`` draws a new one on every call; equal integers give
+        Random seed of the search. ``None`` draws a new one on every call; equal integers give
         equal bits. The global random state is neither read nor changed.
     device : torch.device or str, default="cpu"
-        Where the search runs; the result is on the CPU.
+        Device of the search; the result is on the CPU.
     verbose : int, default=0
         Show progress bars if positive.
 
@@ -75,7 +76,7 @@ def place_prototypes(
 
     See Also
     --------
-    describe_placement : How well a placement is separated.
+    describe_placement : Measures how well a placement is separated.
 
     References
     ----------

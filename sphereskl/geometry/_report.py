@@ -1,4 +1,4 @@
-"""Compare a placement with the best that is known or provable."""
+"""Comparison of a placement with the best known or provable one."""
 
 import csv
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .codes import structured_codes
 
 @dataclass(frozen=True)
 class PlacementReport:
-    """How well a set of points is separated.
+    """Separation of a set of points, compared with the best known.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class PlacementReport:
         Maximal cosine to compare with.
     reference_kind : {"optimal", "best known", "bound"}
         Whether no placement has a smaller maximal cosine than `reference`, none is known
-        to us, or `reference` is a proven lower bound that may be out of reach.
+        to us, or `reference` is a proven lower bound that may not be attainable.
     gap : float
         ``max_cosine - reference``; negative if the placement beats the best known one.
     """
@@ -101,7 +101,7 @@ def _find_reference(n_prototypes: int, embedding_dim: int) -> tuple[float, str]:
     if known is not None:
         return known
     codes = structured_codes(*size)
-    # Where a code meets the bound (to rounding of the root finder) both are optimal.
+    # If a code attains the bound (up to rounding of the root finder) both are optimal.
     if codes and codes[0].max_cosine <= bound + 1e-9:
         return codes[0].max_cosine, "optimal"
     return bound, "bound"

@@ -1,4 +1,4 @@
-"""How well a set of points is spread over the sphere."""
+"""Measures of the separation of a set of points on the sphere."""
 
 import math
 
@@ -22,7 +22,7 @@ def closest_pair(points: Tensor) -> tuple[int, int]:
     Returns
     -------
     i, j : int
-        Row numbers, ``i < j``; the first such pair when several are equally close.
+        Indices, ``i < j``; the first such pair if several are equally close.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def max_cosines(sets: Tensor) -> Tensor:
     Returns
     -------
     max_cosines : Tensor of shape (n_sets,)
-        As `max_cosine`, which holds one block of cosines at a time, would say of each.
+        As `max_cosine`, which holds one block of cosines at a time, for each set.
     """
     gram = sets @ sets.mT
     gram.diagonal(dim1=1, dim2=2).fill_(-2.0)
@@ -163,7 +163,7 @@ def hyperspherical_energy(points: Tensor, *, power: float = 1.0) -> Tensor:
     if power < 0:
         raise ValueError(f"power must be at least 0, got {power}.")
     _check_pair(points)
-    # Difference vectors, not 2 - 2 cos: the energy is made of the close pairs, whose
+    # Difference vectors, not 2 - 2 cos: the energy is dominated by the close pairs, whose
     # distance would be lost to cancellation.
     distance = torch.nn.functional.pdist(points)
     return (-distance.log() if power == 0 else distance.pow(-power)).mean()
@@ -212,7 +212,7 @@ def alignment(x: Tensor, y: Tensor, *, alpha: float = 2.0) -> Tensor:
     Parameters
     ----------
     x, y : Tensor of shape (n_pairs, embedding_dim)
-        Unit rows; row i of `x` belongs with row i of `y`.
+        Unit rows; row i of `x` and row i of `y` form a pair.
     alpha : float, default=2.0
         Exponent of the chord length, at least 1.
 

@@ -18,9 +18,9 @@ def normalize(x: Tensor) -> Tensor:
     -------
     z : Tensor of shape (..., embedding_dim)
         Unit rows. A row shorter than ``sqrt(finfo(dtype).tiny)`` (1e-19 in float32)
-        has no direction that its squares could resolve: it is returned as it is, so
+        has no direction that its squares could resolve: it is returned unchanged, so
         that a zero row stays zero, has cosine 0 with everything and passes its
-        gradient on unchanged.
+        gradient unchanged.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def normalize(x: Tensor) -> Tensor:
 class _Normalize(torch.autograd.Function):
     """Unit rows z = x / |x| with the gradient in closed form, dx = (dz - (z . dz) z) / |x|.
 
-    A third less time than what autograd derives, in every step of every training.
+    Takes a third less time than autograd, in every training step.
     """
 
     @staticmethod
@@ -50,8 +50,8 @@ class _Normalize(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dz: Tensor) -> Tensor:
-        # z_i = x_i / |x| and d|x|/dx_j = z_j, so that dz_i/dx_j = (delta_ij - z_i z_j) / |x|: what
-        # points along z only changes the length, and is taken out of the incoming gradient.
+        # z_i = x_i / |x| and d|x|/dx_j = z_j, so that dz_i/dx_j = (delta_ij - z_i z_j) / |x|: the
+        # component along z only changes the length, and is removed from the incoming gradient.
         x, z = ctx.saved_tensors
         # Second derivatives need the norm as a function of x again.
         norm = _resolvable_norm(x) if torch.is_grad_enabled() else ctx.norm
@@ -136,7 +136,7 @@ def angle(u: Tensor, v: Tensor) -> Tensor:
 
 
 def exp_map(base: Tensor, tangent: Tensor) -> Tensor:
-    """Walk from a point along a geodesic.
+    """Exponential map: walk from a point along a geodesic.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def exp_map(base: Tensor, tangent: Tensor) -> Tensor:
 
 
 def log_map(base: Tensor, z: Tensor) -> Tensor:
-    """Tangent vector that leads from one point to another.
+    """Logarithmic map: tangent vector that leads from one point to another.
 
     Parameters
     ----------
@@ -210,11 +210,11 @@ def log_map(base: Tensor, z: Tensor) -> Tensor:
     """
     theta = angle(base, z)[..., None]
     # z - base and not z - cos(theta) base: near alignment the second loses its digits to
-    # cancellation, while the first is exact (Sterbenz) before it is made tangent.
+    # cancellation, while the first is exact (Sterbenz) before the projection.
     chord = z - base
     tangent = _project(_project(chord, base), base)
-    # Near the antipode the chord is nearly radial, and one projection leaves rounding of the
-    # chord's own size; what two leave there of a radial chord is noise without direction.
+    # Near the antipode the chord is nearly radial, and one projection leaves rounding errors of the
+    # chord's own size; two leave only noise without direction.
     noise = 4 * torch.finfo(chord.dtype).eps * torch.linalg.vector_norm(chord, dim=-1)
     is_noise = torch.linalg.vector_norm(tangent, dim=-1) <= noise
     return theta * normalize(tangent.masked_fill(is_noise[..., None], 0.0))
@@ -237,11 +237,11 @@ def sample_uniform(
     embedding_dim : int
         Ambient dimension d; the sphere is S^(d-1).
     generator : torch.Generator, default=None
-        Source of randomness; ``None`` is torch's global one.
+        Random generator; ``None`` is torch's global one.
     dtype : torch.dtype, default=torch.float64
         Floating-point type of the result.
     device : torch.device or str, default="cpu"
-        Where the points are drawn; `generator` must live there too.
+        Device of the points; `generator` must be on the same device.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Arithmetic that does not depend on how many cores there are."""
+"""Arithmetic that does not depend on the number of cores."""
 
 import threading
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ _threads_outside = torch.get_num_threads()
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let the calling thread compute on one core for a block.
+    """Run a block on one core, in the calling thread.
 
-    How torch splits a product or a convolution among threads shows in the last bits. On one
+    How torch splits a product or a convolution among threads affects the last bits. On one
     thread a fit or a search is the same in a notebook and in the worker of a grid search, and
-    small problems are no slower. Searches over parameters and `sphereskl.training.infer` use the
+    small problems are no slower. Parameter searches and `sphereskl.training.infer` use the
     other cores.
 
     Examples
@@ -31,10 +31,10 @@ def one_thread() -> Iterator[None]:
     if getattr(_here, "is_inside", False):
         yield
         return
-    # Torch keeps the number for the calling thread and for threads to come. Asking first
-    # makes a new thread take over the latter now, not in the middle of the block. What it says
-    # holds outside, unless it is a 1 that is not the main thread's: such a thread may have begun
-    # while another one was in its block.
+    # Torch keeps the number for the calling thread and for threads to come. Reading it first
+    # makes a new thread adopt the latter now, not in the middle of the block. The value read
+    # holds outside the block, unless it is a 1 that is not the main thread's: such a thread may
+    # have started while another one was in its block.
     n_threads = torch.get_num_threads()
     if n_threads > 1 or threading.current_thread() is threading.main_thread():
         _threads_outside = n_threads

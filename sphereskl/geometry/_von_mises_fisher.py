@@ -1,4 +1,4 @@
-"""The von Mises-Fisher distribution, the normal distribution of the sphere."""
+"""The von Mises-Fisher distribution, the analogue of the normal distribution on the sphere."""
 
 import math
 from typing import Any
@@ -9,29 +9,29 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln, ive, logsumexp
 from torch import Tensor
 
-# Mean resultant lengths beyond it ask for concentrations that float64 cannot tell from infinity.
+# Mean resultant lengths beyond it need concentrations that float64 cannot tell from infinity.
 _LONGEST = 1 - 1e-9
-# Terms of the series for small concentrations; it is used where a few dozen settle it.
+# Terms of the series for small concentrations; it is used where a few dozen suffice.
 _N_TERMS = 500
 
 
 def fit_von_mises_fisher(z: Tensor, weight: Tensor | None = None) -> tuple[Tensor, float]:
-    """Mean direction and concentration that make unit rows most likely.
+    """Maximum-likelihood mean direction and concentration of unit rows.
 
     Parameters
     ----------
     z : Tensor of shape (n_samples, embedding_dim)
         Unit rows, at least one, in two dimensions or more.
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; only their ratios matter.
+        Sample weights; only their ratios matter.
 
     Returns
     -------
     mean_direction : Tensor of shape (embedding_dim,)
-        Unit; a pole of the first axis where the rows have no mean direction.
+        Unit; a pole of the first axis if the rows have no mean direction.
     kappa : float
-        Concentration, at least 0: 0 for rows that are spread evenly, and at most what a mean
-        resultant length of 1 - 1e-9 asks for, for rows that coincide.
+        Concentration, at least 0: 0 for rows that are spread evenly, and at most that of a mean
+        resultant length of 1 - 1e-9, for rows that coincide.
 
     Notes
     -----
@@ -65,7 +65,7 @@ def fit_von_mises_fisher(z: Tensor, weight: Tensor | None = None) -> tuple[Tenso
 
 
 def von_mises_fisher_log_density(z: Tensor, mean_directions: Tensor, kappa: ArrayLike) -> Tensor:
-    """Logarithm of the von Mises-Fisher density of unit rows, by mean direction.
+    """Von Mises-Fisher log-density of unit rows, by mean direction.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def von_mises_fisher_log_density(z: Tensor, mean_directions: Tensor, kappa: Arra
     concentrations = np.broadcast_to(np.asarray(kappa, dtype=np.float64), len(mean_directions))
     dim = z.shape[1]
     log_constant = -dim / 2 * math.log(2 * math.pi) - _log_bessel_ratio(dim / 2 - 1, concentrations)
-    # kappa (cos - 1) and log(I exp(-kappa)) are both small where kappa is large.
+    # kappa (cos - 1) and log(I exp(-kappa)) are both small if kappa is large.
     cosines = z.double() @ mean_directions.double().T
     constant, kappas = (torch.from_numpy(x).to(z.device) for x in (log_constant, +concentrations))
     return constant + kappas * (cosines - 1)
@@ -118,7 +118,7 @@ def _concentration(length: float, dim: int) -> float:
         mean_cosine = _mean_cosine(kappa, dim)
         slope = 1 - mean_cosine**2 - (dim - 1) / kappa * mean_cosine
         # At high concentrations the difference that makes the slope is lost to rounding; there
-        # the start is exact, since A_d is 1 - (d - 1) / (2 kappa) up to what rounding takes.
+        # the start is exact, since A_d is 1 - (d - 1) / (2 kappa) up to rounding.
         if slope * kappa**2 < 1e-6 * dim:
             break
         kappa = max(kappa - (mean_cosine - length) / slope, kappa / 2)
@@ -136,10 +136,10 @@ def _mean_cosine(kappa: float, dim: int) -> float:
 def _log_bessel_ratio(order: float, kappa: np.ndarray) -> np.ndarray:
     """Return log(I_order(kappa) exp(-kappa) / kappa^order)."""
     scaled = ive(order, kappa)
-    with np.errstate(divide="ignore", invalid="ignore"):  # at 0, where the series serves
+    with np.errstate(divide="ignore", invalid="ignore"):  # at 0, where the series is used
         direct = np.log(scaled) - order * np.log(kappa)
         powers = np.arange(1, _N_TERMS) * 2 * np.log(kappa[:, None] / 2)
-        # 0 times the logarithm of 0: at order 0 nothing is divided by.
+        # 0 times the logarithm of 0: at order 0 there is no division.
         direct = np.where(order == 0, np.log(scaled), direct)
     # I_v(kappa) / kappa^v = 2^-v sum_j (kappa^2 / 4)^j / (j! Gamma(v + j + 1)).
     powers = np.pad(powers, ((0, 0), (1, 0)))

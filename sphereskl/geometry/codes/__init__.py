@@ -1,4 +1,4 @@
-"""Constructions: closed forms, arcs, words of binary codes, lattices, and their catalogue."""
+"""Constructions: closed forms, arcs, binary codes, lattices, and their catalogue."""
 
 from ._arc import arc
 from ._closed_form import orthonormal, orthoplex, pad, polygon, simplex

@@ -1,6 +1,6 @@
 """Spherical codes from binary codes of length 2^m: bits become signs over ``sqrt(d)``.
 
-Only the words asked for are generated, so that a prefix of a code of a million words
+Only the requested words are generated, so that a prefix of a code of a million words
 costs no more than its own size. In every family the first ``2^(m+1)`` words are the
 first-order Reed-Muller code, whose points form an orthoplex.
 """
@@ -40,7 +40,7 @@ def binary_code_bounds(m: int) -> list[tuple[int, float]]:
     d = 2**m
     codes = [(2 * d, 0.0)]
     if m % 2 == 0 and m >= 4:
-        # A Kerdock set, and the axes, which meet every word at 1 / sqrt(d).
+        # A Kerdock set, and the axes, which have cosine 1 / sqrt(d) with every word.
         codes.append((d * d + 2 * d, 1 / math.sqrt(d)))
     # Words of the dual of the t-error-correcting BCH code, Weil-Carlitz-Uchiyama bound
     # (2t - 2) 2^(m/2) on their sums, sharpened by divisibility to a power of two.

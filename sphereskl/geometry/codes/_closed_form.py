@@ -69,7 +69,7 @@ def orthoplex(n_prototypes: int, embedding_dim: int) -> Tensor:
     Returns
     -------
     prototypes : Tensor of shape (n_prototypes, embedding_dim)
-        The rows ``e_1 .. e_d, -e_1 .. -e_d`` in float64, as many as asked for. For
+        The rows ``e_1 .. e_d, -e_1 .. -e_d`` in float64, the first `n_prototypes`. For
         more than d + 1 points no placement has a smaller maximal cosine [1]_.
 
     Raises

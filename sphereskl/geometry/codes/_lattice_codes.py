@@ -13,7 +13,7 @@ _GOLDEN = (1 + 5**0.5) / 2
 
 
 def derived_code(points: Tensor, cosine: float, base: int = 0) -> Tensor:
-    """Points at one cosine from a base point, seen in its orthogonal complement.
+    """Points with a given cosine to a base point, projected to its orthogonal complement.
 
     If the maximal cosine is s, that of the result is at most ``(s - c^2) / (1 - c^2)``
     for c = `cosine`: the vertex figure of a polytope.
@@ -70,7 +70,7 @@ def e8_roots() -> Tensor:
 
 def moebius_kantor() -> Tensor:
     """All signs on the triples {i, i + 1, i + 3} modulo 8: (64, 8), cosine 1/3."""
-    # No difference occurs twice: two triples share a point at the most.
+    # No difference occurs twice: two triples share at most one point.
     rows = torch.zeros(8, 8, 8, dtype=torch.float64)
     signs = _tensor(list(product((1.0, -1.0), repeat=3)))
     for i in range(8):
@@ -91,7 +91,7 @@ def e6_roots() -> Tensor:
 
 
 def e8_vertex_figure(depth: int) -> Tensor:
-    """E8 roots seen from one, again and again: (56, 7), (27, 6), (16, 5), (10, 4)."""
+    """Repeated vertex figures of the E8 roots: (56, 7), (27, 6), (16, 5), (10, 4)."""
     points = e8_roots()
     for cosine in (1 / 2, 1 / 3, 1 / 4, 1 / 5)[:depth]:
         points = derived_code(points, cosine)
@@ -126,7 +126,7 @@ def leech_minimal_vectors() -> Tensor:
 
 
 def leech_kissing(depth: int) -> Tensor:
-    """Leech vectors seen from one, and again: (4600, 23) and (891, 22)."""
+    """Repeated vertex figures of the Leech vectors: (4600, 23) and (891, 22)."""
     points = derived_code(leech_minimal_vectors(), 1 / 2)
     return points if depth == 1 else derived_code(points, 1 / 3)
 
@@ -145,7 +145,7 @@ def equiangular_552() -> Tensor:
 
 
 def mclaughlin(depth: int) -> Tensor:
-    """Seen from one of the 552: (275, 22), 1/6; again: (162, 21), 1/7."""
+    """Vertex figure of the 552: (275, 22), 1/6; repeated: (162, 21), 1/7."""
     points = derived_code(equiangular_552(), 1 / 5)
     return points if depth == 1 else derived_code(points, 1 / 6)
 

@@ -1,4 +1,4 @@
-"""Catalogue of structured codes, and the best one that serves a request."""
+"""Catalogue of structured codes, and the best one for a request."""
 
 import math
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from ._lattice_codes import (
     moebius_kantor,
 )
 
-# Longest binary code whose field has a table here.
+# Longest binary code with a table of its field here.
 _LONGEST = 13
 
 
@@ -42,9 +42,9 @@ class StructuredCode(NamedTuple):
     n_points, embedding_dim : int
         Size and ambient dimension.
     max_cosine : float
-        Of the whole code; any part of it is at most as close.
+        Maximal cosine of the whole code; that of any part is at most as large.
     build : callable
-        Maps the number of points wanted to that many first rows.
+        Maps the requested number of points to that many first rows.
     is_record : bool
         Whether nothing better is known for exactly this size and dimension.
     """
@@ -57,7 +57,7 @@ class StructuredCode(NamedTuple):
 
 
 def structured_codes(n_points: int, embedding_dim: int) -> list[StructuredCode]:
-    """Codes with enough points in few enough dimensions, best separated first."""
+    """Codes with enough points in at most this dimension, best separated first."""
     sizes = {code[:2] for code in _SPORADIC}
     codes = [*_SPORADIC, *(c for c in _binary_codes(embedding_dim) if c[:2] not in sizes)]
     fits = (c for c in codes if c.n_points >= n_points and c.embedding_dim <= embedding_dim)
@@ -73,34 +73,34 @@ def record_code(n_points: int, embedding_dim: int) -> StructuredCode | None:
 
 
 def cap_of_code(points: Tensor, n_points: int, generator: torch.Generator) -> Tensor:
-    """Cut out the points of a code that are nearest to a random axis.
+    """Select the points of a code that are nearest to a random axis.
 
-    The axis is a point of the code, the middle of two to four, or anything. A cap has the
-    distances of the code and all the rest of the sphere to spread into.
+    The axis is a point of the code, the middle of two to four, or arbitrary. A cap has at least
+    the distances of the code, and can spread over the rest of the sphere.
     """
     n_summed = int(torch.randint(5, (), generator=generator))
     chosen = points[torch.randint(len(points), (n_summed,), generator=generator)]
     noise = torch.randn(points.shape[1], generator=generator, dtype=points.dtype)
-    # A little noise decides between points at the same distance.
+    # A little noise breaks ties of distance.
     axis = chosen.sum(dim=0) + (1e-6 if n_summed else 1.0) * noise
     return points[(points @ axis).argsort(descending=True)[:n_points]]
 
 
 def binary_code(n_prototypes: int, embedding_dim: int) -> Tensor:
-    """Reed-Muller, Kerdock or dual-BCH words as signs over ``sqrt(d)``.
+    """Binary code: Reed-Muller, Kerdock or dual-BCH words as signs over ``sqrt(d)``.
 
     Parameters
     ----------
     n_prototypes : int
         Number of points, at least 2.
     embedding_dim : int
-        Ambient dimension d, at least 2. The code lives in the first ``2^m`` dimensions,
+        Ambient dimension d, at least 2. The code uses the first ``2^m`` dimensions,
         for the m <= 13 that separates best; the others are zero.
 
     Returns
     -------
     prototypes : Tensor of shape (n_prototypes, embedding_dim)
-        Unit rows in float64, with a guaranteed maximal cosine. No search and no
+        Unit rows in float64, with a guaranteed maximal cosine. There is no search and no
         comparison of pairs: time and memory are those of writing the rows.
 
     Raises
@@ -156,7 +156,7 @@ def _sporadic(
 
 
 def _kerdock_figure(*cosines: float) -> Tensor:
-    # The 16-dimensional Kerdock set seen from one of its points, and again.
+    # Vertex figures of the 16-dimensional Kerdock set.
     points = binary_code_points(288, 4)
     for cosine in cosines:
         points = derived_code(points, cosine)

@@ -1,4 +1,4 @@
-"""Placements that follow what the classes mean: by similarity, by rank, by assignment."""
+"""Placements that follow the meaning of the classes: by similarity, rank or assignment."""
 
 from ._assignment import assign_prototypes, assign_semantically
 from ._ranked import place_ranked

@@ -1,4 +1,4 @@
-"""Which class gets which of the given prototypes."""
+"""Assignment of given prototypes to classes."""
 
 import numpy as np
 import torch
@@ -9,25 +9,25 @@ from torch import Tensor
 from .._sphere import cosines, normalize
 from ._ranking import check_similarity, normal_scores
 
-# Above this, exchanging pairs one by one takes longer than it is worth.
+# Above this, exchanging pairs one by one takes too long for its benefit.
 _LARGEST_TWO_OPT = 150
 
 
 def assign_prototypes(means: Tensor, prototypes: Tensor) -> Tensor:
-    """Give every class the prototype near its mean, no two classes the same.
+    """Assign existing prototypes to classes, one each and close to the class means.
 
     Parameters
     ----------
     means : Tensor of shape (n_classes, embedding_dim)
         Mean embedding of every class, of any length. A class whose row is zero or NaN
-        has no say, and gets what is left.
+        is ignored, and gets one of the remaining prototypes.
     prototypes : Tensor of shape (n_prototypes, embedding_dim)
         Unit rows, at least one for every class.
 
     Returns
     -------
     order : Tensor of shape (n_classes,), int64
-        No number twice: ``prototypes[order]`` has the prototype of class k in row k. The
+        All different: ``prototypes[order]`` has the prototype of class k in row k. The
         sum of cosines between means and prototypes is the largest possible.
 
     Raises
@@ -61,14 +61,14 @@ def assign_prototypes(means: Tensor, prototypes: Tensor) -> Tensor:
 def assign_semantically(
     prototypes: Tensor, similarity: ArrayLike, *, random_state: int | None = None
 ) -> Tensor:
-    """Give similar classes prototypes with a large cosine, without moving any.
+    """Assign existing prototypes so that similar classes have a large cosine.
 
     Parameters
     ----------
     prototypes : Tensor of shape (n_classes, embedding_dim)
         Unit rows.
     similarity : array-like of shape (n_classes, n_classes)
-        Row i says how like class i the others are; only the order within a row counts.
+        Row i holds the similarities of the others to class i; only the order in a row matters.
     random_state : int, default=None
         Seed of the exchange search.
 
@@ -111,7 +111,7 @@ def assign_semantically(
         )
     points = prototypes.detach().double().cpu()
     gram = (points @ points.T).fill_diagonal_(0).numpy()
-    # Draws nothing for the first method, but without it scipy looks at NumPy's global generator.
+    # It draws nothing for the first method, but otherwise scipy reads NumPy's global generator.
     options = {"maximize": True, "rng": np.random.default_rng(random_state)}
     order = quadratic_assignment(scores, gram, options=options)["col_ind"]
     if len(order) <= _LARGEST_TWO_OPT:

@@ -1,4 +1,4 @@
-"""Placement by separation and rank loss at once: the published recipe."""
+"""Placement by separation loss and rank loss: the published method."""
 
 import torch
 from numpy.typing import ArrayLike
@@ -17,20 +17,20 @@ def place_ranked(
     n_steps: int = 1000,
     random_state: int | None = None,
 ) -> Tensor:
-    """Place prototypes by separation and rank loss, as published.
+    """Place prototypes by separation loss and rank loss, as published.
 
     Parameters
     ----------
     similarity : array-like of shape (n_classes, n_classes)
-        Row i says how like class i the others are. At least three classes.
+        Row i holds the similarities of the others to class i. At least three classes.
     embedding_dim : int
         Ambient dimension of the sphere.
     rank_weight : float, default=1.0
-        Weight of the rank loss beside the separation loss.
+        Weight of the rank loss relative to the separation loss.
     n_steps : int, default=1000
         Steps of gradient descent with learning rate 0.1 and momentum 0.9.
     random_state : int, default=None
-        Seed of the uniform start.
+        Seed of the uniform random start.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def place_ranked(
 
     See Also
     --------
-    place_semantic : Closer to the order of the similarities at the same largest cosine.
+    place_semantic : Follows the similarities more closely at the same largest cosine.
 
     References
     ----------
@@ -63,7 +63,7 @@ def place_ranked(
         separation = (gram - 2 * torch.eye(len(gram))).amax(dim=1).mean()
         loss = separation + rank_weight * RankLoss.apply(gram, similarity)
         (gradient,) = torch.autograd.grad(loss, prototypes)
-        # Deviation from the authors' program: the momentum acts.
+        # Deviation from the authors' program, in which the momentum has no effect.
         velocity = 0.9 * velocity + gradient
         prototypes = normalize(prototypes.detach() - 0.1 * velocity)
     return prototypes

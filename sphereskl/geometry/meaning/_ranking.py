@@ -1,4 +1,4 @@
-"""How well the order of cosines follows the order of class similarities."""
+"""Measures of how well cosines follow the order of class similarities."""
 
 import math
 
@@ -11,14 +11,14 @@ from torch.nn.functional import softplus
 
 
 def rank_loss(prototypes: Tensor, similarity: ArrayLike) -> Tensor:
-    """Cross-entropy of all order statements "i is more like j than like k".
+    """Rank loss: cross-entropy of all order statements "i is more like j than like k".
 
     Parameters
     ----------
     prototypes : Tensor of shape (n_classes, embedding_dim)
         Unit rows.
     similarity : array-like of shape (n_classes, n_classes)
-        Row i says how like class i the others are; only the order within a row counts.
+        Row i holds the similarities of the others to class i; only the order in a row matters.
         At least three classes.
 
     Returns
@@ -31,7 +31,7 @@ def rank_loss(prototypes: Tensor, similarity: ArrayLike) -> Tensor:
 
     Notes
     -----
-    Triplets are formed anchor by anchor, and their gradient ``sigmoid(o) - target`` is
+    Triplets are processed anchor by anchor, and their gradient ``sigmoid(o) - target`` is
     summed at once: memory is quadratic in the number of classes, not cubic.
 
     References
@@ -62,7 +62,7 @@ class RankLoss(torch.autograd.Function):
             o = gram[i, others, None] - gram[i, others]
             s = similarity[i, others, None] - similarity[i, others]
             # Deviation from Mettes et al. 2019: their target is 1 for equal similarities,
-            # which contradicts itself when j and k change places.
+            # which is contradictory when j and k are exchanged.
             target = ((s.sign() + 1) / 2).to(gram.dtype)
             residual = torch.sigmoid(o) - target
             # j = k has o = 0, target 1/2 and so no gradient; its loss is log 2.
@@ -79,26 +79,26 @@ class RankLoss(torch.autograd.Function):
 
 
 def triplet_accuracy(prototypes: Tensor, similarity: ArrayLike) -> float:
-    """Share of triplets of classes whose cosines stand in the order of their similarities.
+    """Triplet accuracy: share of triplets of classes whose cosines follow their similarities.
 
     Parameters
     ----------
     prototypes : Tensor of shape (n_classes, embedding_dim)
         Unit rows.
     similarity : array-like of shape (n_classes, n_classes)
-        Row i says how like class i the others are.
+        Row i holds the similarities of the others to class i.
 
     Returns
     -------
     accuracy : float
         Over all (i, j, k) of distinct classes with ``s_ij > s_ik``: the share with
-        ``cos_ij > cos_ik``, equal cosines counting half. 1/2 is chance, and NaN is
-        returned where no two similarities of a row differ.
+        ``cos_ij > cos_ik``, equal cosines counted as half. 1/2 is chance, and NaN is
+        returned if no two similarities of a row differ.
 
     Notes
     -----
-    Exact for any number of classes: each row's balance of concordant and discordant
-    pairs is read off Kendall's tau-c, which takes K log K steps.
+    Exact for any number of classes: each row's difference of concordant and discordant
+    pairs is computed from Kendall's tau-c, which takes K log K steps.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def triplet_accuracy(prototypes: Tensor, similarity: ArrayLike) -> float:
 
 
 def rank_correlation(prototypes: Tensor, similarity: ArrayLike) -> float:
-    """Mean over classes of Spearman's correlation of cosines and similarities.
+    """Rank correlation: mean over classes of Spearman's correlation of cosines and similarities.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def rank_correlation(prototypes: Tensor, similarity: ArrayLike) -> float:
     Returns
     -------
     correlation : float
-        In [-1, 1]; rows without an order are left out.
+        In [-1, 1]; rows without an order are ignored.
 
     Examples
     --------

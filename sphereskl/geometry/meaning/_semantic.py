@@ -17,10 +17,10 @@ from .._sphere import normalize
 from ._assignment import assign_semantically
 from ._ranking import check_similarity, normal_scores, to_float64
 
-# What the closest pair may lose to meaning by default, see docs/benchmarks/semantic.md.
+# How much separation may be given up for meaning by default, see docs/benchmarks/semantic.md.
 _CONCESSION = 0.1
 _ROUNDS = 7
-# Aimed at inside the cap, so that an iteration that stops short still keeps it.
+# Target slightly below the cap, so that an iteration that stops early still satisfies it.
 _CLEARANCE = 1e-6
 
 GramLoss = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -32,10 +32,10 @@ def similarity_from_vectors(vectors: Any, labels: ArrayLike | None = None) -> Te
     Parameters
     ----------
     vectors : array-like of shape (n_classes, n_dims), DataFrame or mapping
-        One vector for every class; a mapping, or a data frame by its index, goes from
-        label to vector.
+        One vector for every class; a mapping, or a data frame with labels as index, maps
+        labels to vectors.
     labels : array-like of shape (n_classes,), default=None
-        Order of the classes, for a mapping or data frame; ``None`` keeps theirs.
+        Order of the classes, for a mapping or data frame; ``None`` keeps its order.
 
     Returns
     -------
@@ -74,12 +74,12 @@ def similarity_from_vectors(vectors: Any, labels: ArrayLike | None = None) -> Te
 
 
 def similarity_from_costs(costs: ArrayLike) -> Tensor:
-    """Similarities of classes from the costs of mistaking them for each other.
+    """Similarities of classes from the costs of confusing them.
 
     Parameters
     ----------
     costs : array-like of shape (n_classes, n_classes)
-        Cost of predicting class j for class i; the diagonal is not looked at.
+        Cost of predicting class j for class i; the diagonal is ignored.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def place_semantic(
     max_cosine: float | None = None,
     random_state: int | None = None,
 ) -> Tensor:
-    """Place prototypes so that their cosines stand in the order of class similarities.
+    """Semantic placement: cosines of the prototypes follow the order of class similarities.
 
     Parameters
     ----------
@@ -113,9 +113,9 @@ def place_semantic(
     embedding_dim : int
         Ambient dimension of the sphere.
     max_cosine : float, default=None
-        Largest cosine that any pair may have: what meaning may cost in separation. At
+        Largest cosine of any pair: a higher value trades separation for meaning. At
         the cosine of the best separated prototypes only their assignment to the classes
-        can follow the similarities; some 0.3 above it, meaning comes first. ``None``
+        can follow the similarities; some 0.3 above it, meaning dominates. ``None``
         allows 0.1 above it.
     random_state : int, default=None
         Seed of the search for separated prototypes, and of breaking ties.
@@ -128,12 +128,12 @@ def place_semantic(
     Raises
     ------
     ValueError
-        If `max_cosine` is 1 or more, or below what separated prototypes reach.
+        If `max_cosine` is 1 or more, or below that of separated prototypes.
 
     See Also
     --------
-    triplet_accuracy, rank_correlation : How well the order is met.
-    place_ranked : The published recipe.
+    triplet_accuracy, rank_correlation : How well the order is followed.
+    place_ranked : The published method.
 
     Notes
     -----
@@ -143,7 +143,7 @@ def place_semantic(
     ``6 sqrt(embedding_dim)`` first, since cosines of random points differ by about
     ``1 / sqrt(embedding_dim)``, which the logistic function could not tell from zero.
     Each class's row is sorted by similarity, and ranks r and r + h are compared for
-    h = 1, 2, 4, ...: ``K^2 log K`` triplets stand for ``K^3``.
+    h = 1, 2, 4, ...: ``K^2 log K`` triplets replace ``K^3``.
 
     References
     ----------
@@ -163,14 +163,14 @@ def place_semantic(
     similarity = check_similarity(similarity)
     separated = _separated(len(similarity), embedding_dim, max_cosine, random_state)
     if not bool(normal_scores(similarity).any()):
-        return separated  # no class is nearer to one than to another
+        return separated  # all classes are equally similar
     reachable = largest_cosine(separated)
     cap = reachable + min(_CONCESSION, (1 - reachable) / 2) if max_cosine is None else max_cosine
     start = _spectral_start(similarity, embedding_dim, make_generator(random_state))
     points = _search(similarity, start, cap)
     if largest_cosine(points) <= cap:
         return points
-    # So small a cap is only kept close to the separated prototypes, if away from them at all.
+    # So small a cap can only be satisfied close to the separated prototypes, if at all.
     separated = separated[assign_semantically(separated, similarity, random_state=random_state)]
     points = _search(similarity, separated, cap)
     return points if largest_cosine(points) <= cap else separated
@@ -179,7 +179,7 @@ def place_semantic(
 def _separated(
     n_classes: int, embedding_dim: int, cap: float | None, random_state: int | None
 ) -> Tensor:
-    """Separated prototypes that keep the cap, searched no harder than it takes."""
+    """Separated prototypes that satisfy the cap, with as little search as possible."""
     reached = math.inf
     for effort in ("fast", "default"):
         points = place_apart(n_classes, embedding_dim, effort=effort, random_state=random_state)
@@ -204,20 +204,20 @@ def _search(similarity: Tensor, start: Tensor, cap: float) -> Tensor:
         excess = x[0] @ x[0].T - (cap - _CLEARANCE)
         multipliers = (multipliers + penalty * excess).clamp_min(0)
         penalty *= 2
-    # What the multipliers left of the excess is pushed away, whatever it does to the order.
+    # The excess that the multipliers left is pushed away, whatever the effect on the order.
     spread = _capped(_no_loss, cap - _CLEARANCE, torch.zeros_like(similarity), 1.0)
     return minimize_batch(spread, x, max_iter=300, tolerance=1e-10)[0]
 
 
 def _spectral_start(similarity: Tensor, embedding_dim: int, generator: torch.Generator) -> Tensor:
-    """Rows whose cosines come close to the normal scores of the similarities."""
+    """Rows whose cosines approximate the normal scores of the similarities."""
     scores = normal_scores(similarity) / math.sqrt(embedding_dim)
     values, vectors = torch.linalg.eigh(scores.fill_diagonal_(1.0))
-    # Directions of negative eigenvalues fit nothing, but the search may need the room.
+    # Directions of negative eigenvalues fit nothing, but give the search more room.
     rows = (vectors * values.clamp_min(1e-2).sqrt()).flip(1)[:, :embedding_dim]
     points = normalize(pad(rows, (0, embedding_dim - rows.shape[1])))
     if largest_cosine(points) > 1 - 1e-6:
-        # Classes alike in all their similarities: coincident points would never part.
+        # Classes with equal similarities to all others: coincident points would never separate.
         noise = torch.randn(points.shape, generator=generator, dtype=points.dtype)
         points = normalize(points + 0.1 / math.sqrt(embedding_dim) * noise)
     return points

@@ -1,4 +1,4 @@
-"""The search engine: symmetric starts, annealing, screening, tightening."""
+"""The search algorithm: symmetric starts, annealing, screening, tightening."""
 
 from ._separated import search_separated
 from ._uniform import search_uniform

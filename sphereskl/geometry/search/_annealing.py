@@ -1,7 +1,7 @@
 """Stages of the search: the smoothed maximum of the cosines at growing sharpness.
 
-The sharpness b is meant in units of 1 / (1 - m), m the proven bound of the maximal cosine:
-b (cos - m) then says the same of few points and of many. Functions take log(1 / (1 - m))
+The sharpness b is given in units of 1 / (1 - m), m the proven bound of the maximal cosine:
+b (cos - m) is then comparable for few points and many. Functions take log(1 / (1 - m))
 as `unit`.
 """
 
@@ -15,36 +15,36 @@ from .._separation import max_cosines
 from ._orbits import SymmetricSets
 from ._potentials import soft_max_cosine
 
-# Logs of sharpness. The first of an annealing is drawn for each start, since which basin it
-# ends in depends on it. At `_TELLING` the values already tell the promising starts: their
-# rank correlation with the values at the end was .92 to 1.00 at (100, 10), (60, 25),
+# Logs of sharpness. The first of an annealing is drawn for each start, since it decides in which
+# basin the start ends. At `_TELLING` the values already identify the promising starts: their
+# rank correlation with the final values was .92 to 1.00 at (100, 10), (60, 25),
 # (100, 8), (128, 8), (200, 5) and (200, 10).
 _SOFTEST, _SOFT, _TELLING, _SHARP = (math.log(b) for b in (3.0, 20.0, 60.0, 4e3))
 _N_SOFT, _N_SHARP, _N_STRUCTURED = 5, 5, 4
 # Growth of the sharpness from stage to stage of a slow annealing.
 _SLOW_GROWTH = math.log(1.5)
-# Values this close belong to the same set of points, turned: screening is single precision.
+# Values this close belong to rotations of the same set: screening is in single precision.
 _SAME = 3e-6
-# Evaluations of each round of multipliers.
+# Evaluations per round of multipliers.
 _POLISH_ITER = 25
 
 
 def screen(
     rows: Tensor, sets: SymmetricSets, unit: float, generator: torch.Generator, *, n_iter: int
 ) -> tuple[Tensor, Tensor]:
-    """Anneal starts with a symmetry until their values tell the promising ones.
+    """Anneal starts with a symmetry until their values identify the promising ones.
 
     Parameters
     ----------
     rows : Tensor of shape (n_starts, n_representatives, embedding_dim)
         Representatives of the orbits of each start.
     sets : SymmetricSets
-        The symmetry of each start, by which they become whole sets.
+        The symmetry of each start, which expands it to a whole set.
     unit : float
         Logarithm that is added to that of every sharpness: ``-log(1 - bound)``, so that stages
-        count in units of what is left between the bound and 1.
+        are in units of the distance between the bound and 1.
     generator : torch.Generator
-        Source of the softness that each start begins with, on the CPU.
+        Random generator of each start's initial sharpness, on the CPU.
     n_iter : int
         Evaluations at each sharpness.
 
@@ -69,7 +69,7 @@ def screen(
 
 
 def sharpen(x: Tensor, unit: float, *, n_iter: int, n_kept: int) -> Tensor:
-    """Go on to the sharpest stage with half of the candidates after each, down to `n_kept`.
+    """Proceed to the sharpest stage, halving the candidates after each, down to `n_kept`.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def sharpen(x: Tensor, unit: float, *, n_iter: int, n_kept: int) -> Tensor:
     Returns
     -------
     x : Tensor of shape (at least n_kept, n_points, embedding_dim)
-        The best, the best first, if any were dropped.
+        The best candidates, sorted, if any were dropped.
     """
     for log_sharpness in torch.linspace(_TELLING, _SHARP, _N_SHARP).tolist()[1:]:
         objective = soft_max_cosine(math.exp(log_sharpness + unit))
@@ -96,7 +96,7 @@ def sharpen(x: Tensor, unit: float, *, n_iter: int, n_kept: int) -> Tensor:
 
 
 def anneal_slowly(x: Tensor, unit: float, *, n_iter: int) -> Tensor:
-    """Anneal once more, in small steps, from where the points still move as a whole.
+    """Anneal once more, in small steps, from a sharpness at which all points still move.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def anneal_slowly(x: Tensor, unit: float, *, n_iter: int) -> Tensor:
 
 
 def anneal_structured(starts: Tensor, unit: float, *, n_iter: int) -> Tensor:
-    """Anneal parts of codes; the first of them also stays as it is.
+    """Anneal parts of codes; the first of them is also kept unchanged.
 
     Parameters
     ----------
@@ -147,14 +147,14 @@ def anneal_structured(starts: Tensor, unit: float, *, n_iter: int) -> Tensor:
 def polish(x: Tensor, *, n_rounds: int) -> Tensor:
     """Remove the bias of the smoothing by an exponential method of multipliers.
 
-    Multipliers ``log w += b (cos - max)`` make the active pairs equally long.
+    Multipliers ``log w += b (cos - max)`` make the active pairs equally distant.
 
     Parameters
     ----------
     x : Tensor of shape (n_candidates, n_points, embedding_dim)
         Whole sets at the sharpest stage, unit rows.
     n_rounds : int
-        Most rounds of multipliers.
+        Maximum number of rounds of multipliers.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def polish(x: Tensor, *, n_rounds: int) -> Tensor:
         gain = float((best_value.min() - value.min()).abs())
         best = torch.where((value < best_value)[:, None, None], x, best)
         best_value = torch.minimum(value, best_value)
-        # Nine digits: what is left cannot be seen in any use of the prototypes.
+        # Nine digits: smaller differences are irrelevant for any use of the prototypes.
         if gain < 1e-9:
             break
         log_weights = log_weights + sharpness * (x @ x.mT - value[:, None, None])
@@ -180,12 +180,12 @@ def polish(x: Tensor, *, n_rounds: int) -> Tensor:
 
 
 class Pool:
-    """The best distinct candidates found so far, by a value that is to be small.
+    """The best distinct candidates found so far, by a value to be minimised.
 
     Parameters
     ----------
     size : int
-        How many to keep.
+        Number of candidates to keep.
 
     Attributes
     ----------
@@ -201,13 +201,13 @@ class Pool:
         self.values = torch.empty(0)
 
     def add(self, points: Tensor, values: Tensor) -> None:
-        """Add candidates, sets and values along the first axis, and drop what is too many."""
+        """Add candidates, sets and values along the first axis, and drop the excess."""
         if len(self.points):
             points = torch.cat([self.points, points])
             values = torch.cat([self.values, values])
         order, kept, last = values.argsort(stable=True), [], -math.inf
         for index, value in zip(order.tolist(), values[order].tolist(), strict=True):
-            # Candidates of equal value are the same set turned.
+            # Candidates of equal value are rotations of the same set.
             if value > last + _SAME and len(kept) < self.size:
                 kept.append(index)
                 last = value

@@ -1,4 +1,4 @@
-"""How much work a search for separated points may spend."""
+"""Search effort for separated points."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ class Effort:
     n_pairs : float
         Pairs of points in one evaluation of a round, shared by its symmetries.
     n_pairs_together : float
-        The same of the only call of a search among few points.
+        As `n_pairs`, for searches among at most 24 points.
     n_rounds : int
-        Rounds of screening, at least 2; each goes on with the most promising symmetries.
+        Rounds of screening, at least 2; each continues with the most promising symmetries.
     n_starts : int
-        Starts of each symmetry when it is first tried.
+        Starts of each symmetry in its first round.
     largest_order : int
         Largest order of a symmetry.
     n_iter, n_slow : int
-        Evaluations at each sharpness: while screening, and for the candidates that are
+        Evaluations at each sharpness: in screening, and for the candidates that are
         annealed once more.
     n_kept, n_refined : int
-        Candidates that are sharpened, and of these annealed once more.
+        Candidates that are sharpened, and how many of these are annealed once more.
     n_polish, n_programs : int
         Rounds of multipliers, and linear programs after them.
     n_caps : int

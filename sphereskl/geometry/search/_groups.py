@@ -1,7 +1,7 @@
 """Finite groups, and the ways in which they permute points.
 
-Commutative and dihedral groups: all their real representations are made of lines that change
-sign and of turned planes, so that a matrix costs two numbers for each coordinate.
+Commutative and dihedral groups: all their real representations consist of lines that change
+sign and of rotated planes, so that a matrix takes two numbers for each coordinate.
 """
 
 import math
@@ -31,16 +31,16 @@ class FiniteGroup(NamedTuple):
 
 
 class Orbits(NamedTuple):
-    """Orbits of one kind: points left alone by a subgroup, and by nothing else.
+    """Orbits of one kind: points fixed by a subgroup, and by no other elements.
 
     Attributes
     ----------
     stabiliser : tuple of int
         Elements of the subgroup.
     cosets : tuple of int
-        Elements that carry a point to its orbit, the identity first.
+        Elements that map a point to its orbit, the identity first.
     n_normal : int
-        Points of one such orbit that the same subgroup leaves alone.
+        Points of one such orbit that the same subgroup fixes.
     count : int
         Number of such orbits.
     """
@@ -73,13 +73,13 @@ def elements(group: FiniteGroup) -> list[tuple[int, ...]]:
 
 
 def groups_of_order(order: int) -> list[FiniteGroup]:
-    """List the commutative and dihedral groups with so many elements."""
+    """List the commutative and dihedral groups of a given order."""
     groups = [FiniteGroup(factors) for factors in _factorisations(order)]
     return groups + ([FiniteGroup((order // 2,), True)] if order % 2 == 0 and order > 4 else [])
 
 
 def layouts_of(group: FiniteGroup, n_points: int, most_short: int) -> list[Layout]:
-    """List the ways to permute so many points with at most two kinds of short orbits.
+    """List the ways to permute a set of points with at most two kinds of short orbits.
 
     A short orbit has fewer points than the group has elements; at most `most_short` points
     are in such orbits.
@@ -144,7 +144,7 @@ def _multiplication_table(group: FiniteGroup) -> list[list[int]]:
     index = {element: k for k, element in enumerate(members)}
 
     def times(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-        # Behind a reflection a rotation turns the other way.
+        # After a reflection a rotation turns the other way.
         sign = -1 if a[-1] else 1
         turned = [(x + sign * y) % p for x, y, p in zip(a, b, group.factors, strict=False)]
         return index[(*turned, a[-1] ^ b[-1])]

@@ -1,4 +1,4 @@
-"""Separation of more points than a full matrix of cosines could hold."""
+"""Separation of point sets whose matrix of cosines does not fit into memory."""
 
 import torch
 from torch import Tensor
@@ -11,17 +11,17 @@ from .._sphere import sample_uniform
 from ..codes import pad, structured_codes
 from ._potentials import underflow
 
-# Largest number of points whose matrix of cosines is held whole (32 MB).
+# Largest number of points whose full matrix of cosines is stored (32 MB).
 DENSE = 2000
 BLOCK = 4096
-# Multiply-adds that a search may spend: at 10^10 a second on one core about 20 seconds,
+# Multiply-adds that a search may take: at 10^10 per second on one core about 20 seconds,
 # 2 minutes, 20 minutes.
 _BUDGETS = {"fast": 2e11, "default": 1.2e12, "best": 1.2e13}
 _MOST_EVALUATIONS = {"fast": 50, "default": 200, "best": 1000}
 _SHARPNESS = (20.0, 60.0, 200.0, 600.0, 2000.0)
-# With fewer evaluations than this a search only disturbs its start.
+# With fewer evaluations than this a search only makes its start worse.
 _FEWEST = 10
-# A code this close to the proven bound is not searched for anything better.
+# If a code is this close to the proven bound, there is no search for a better one.
 _CODE_IS_GOOD = 0.05
 
 
@@ -33,18 +33,18 @@ def separate_many(
     device: torch.device | str,
     verbose: int,
 ) -> Tensor:
-    """Take a structured code, or anneal one random start as long as it can be afforded.
+    """Use a structured code, or anneal one random start within the budget.
 
     Parameters
     ----------
     n_points, embedding_dim : int
         Size of the set.
     effort : {"fast", "default", "best"}
-        Which budget.
+        Budget of the search.
     generator : torch.Generator
-        Source of the start, on the CPU.
+        Random generator of the start, on the CPU.
     device : torch.device or str
-        Where the start is annealed.
+        Device of the annealing.
     verbose : int
         Show a progress bar if positive.
 
@@ -67,7 +67,7 @@ def separate_many(
 
 
 def affordable_evaluations(n_points: int, embedding_dim: int, effort: str) -> int:
-    """Count the evaluations within the budget, 0 if too few to be of use."""
+    """Count the evaluations within the budget, 0 if too few to be useful."""
     # Half a matrix of cosines, two products with it, and about 20 for the exponentials.
     cost = n_points**2 * (1.5 * embedding_dim + 20)
     affordable = int(_BUDGETS[effort] / cost)
@@ -92,7 +92,7 @@ def search_large(
 def blocked_soft_max_cosine(sharpness: float, block: int) -> Objective:
     """`soft_max_cosine` of a single set in memory O(n_points embedding_dim + block^2).
 
-    Cosines are float32, their sums float64. Each block above the diagonal serves both
+    Cosines are float32, their sums float64. Each block above the diagonal is used for both
     its rows and its columns.
     """
 

@@ -35,7 +35,7 @@ class SymmetricSets:
         self._lengths = [len(kind.cosets) for kind in layout.orbits]
 
     def pick(self, index: Tensor) -> "SymmetricSets":
-        """Keep some of the sets, each as often as it is named."""
+        """Select some of the sets, with repetition."""
         return SymmetricSets(self.layout, self.representation.pick(index))
 
     def to(self, like: Tensor) -> "SymmetricSets":
@@ -99,7 +99,7 @@ def apply(elements: Representation, rows: Tensor) -> Tensor:
     """Images of rows, (n_sets, n_elements, n_rows, embedding_dim)."""
     dim = rows.shape[-1]
     other = torch.arange(dim, device=rows.device) ^ 1
-    # The last of an odd number of coordinates is a line: nothing acts across it.
+    # The last of an odd number of coordinates is a line: `across` does not act on it.
     other = other.clamp_max(dim - 1)
     images = rows[:, None] * elements.diagonal[:, :, None]
     return images.addcmul_(rows[..., other][:, None], elements.across[:, :, None])

@@ -9,9 +9,9 @@ from .._lbfgs import Objective
 
 
 def underflow(dtype: torch.dtype) -> float:
-    """Exponent below which a weight counts as nothing: far below any rounding.
+    """Exponent below which a weight is treated as zero: far below any rounding.
 
-    Where exp underflows it is ten times slower.
+    exp is ten times slower where it underflows.
     """
     return -100.0 if dtype == torch.float64 else -50.0
 
@@ -50,12 +50,12 @@ def soft_max_cosine(sharpness: float | Tensor, log_weights: Tensor | None = None
         top = exponent.amax(dim=(1, 2), keepdim=True)
         weights = exponent.sub_(top).clamp_min_(underflow(rows.dtype)).exp_()
         total = weights.sum(dim=(1, 2), keepdim=True)
-        # Every pair stands twice in the symmetric matrix.
+        # Every pair occurs twice in the symmetric matrix.
         value = (top + (total / 2).log()) / sharpness
         # d value / d cos_ij = w_ij / sum_{i<j} w_ij for each pair, with w = exp(b cos): every pair
         # pulls both of its points towards each other, d cos_ij / d p_i = p_j.
         pull = (weights @ points) * (2 / total)
-        # On to rows of any length by p = r / |r|: the part along p goes, the rest is over |r|.
+        # To rows of any length by p = r / |r|: the part along p vanishes, the rest is over |r|.
         pull = pull - (pull * points).sum(dim=-1, keepdim=True) * points
         return value[:, 0, 0], pull / norm
 

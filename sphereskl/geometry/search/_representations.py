@@ -26,7 +26,7 @@ class Representation(NamedTuple):
     across: Tensor
 
     def pick(self, index: Tensor) -> "Representation":
-        """Keep the representations of some starts, each as often as it is named."""
+        """Select the representations of some starts, with repetition."""
         return Representation(self.diagonal[index], self.across[index])
 
     def to(self, like: Tensor) -> "Representation":
@@ -39,7 +39,7 @@ class Representation(NamedTuple):
         return Representation(self.diagonal[:, index], self.across[:, index])
 
     def mean(self, members: tuple[int, ...]) -> "Representation":
-        """Average over some elements: for a subgroup, the projection on what it leaves alone."""
+        """Average over some elements: for a subgroup, the projection on its fixed points."""
         diagonal, across = self.at(members)
         return Representation(diagonal.mean(1, keepdim=True), across.mean(1, keepdim=True))
 
@@ -50,27 +50,27 @@ def random_representations(
     """Draw faithful representations that leave room for the short orbits.
 
     Half of them are rational: with a character all its algebraic conjugates occur, as in the
-    permutations and signs of coordinates that make up the groups of lattices and graphs. In
+    permutations and sign changes of coordinates that form the groups of lattices and graphs. In
     half of each kind all characters are equally probable, as they are equally frequent among
-    whole orbits; the others favour some at random, which leaves more points alone.
+    whole orbits; the others favour some at random, which leaves more points fixed.
 
     Parameters
     ----------
     layout : Layout
         The group and its orbits.
     n_drawn : int
-        How many are drawn; those that do not suit are left out.
+        Number of draws; unsuitable ones are discarded.
     embedding_dim : int
         Dimension to act on.
     largest : float
         Cosine that points in the subspace of a short orbit must be able to keep.
     generator : torch.Generator
-        Source of randomness.
+        Random generator.
 
     Returns
     -------
     representation : Representation or None
-        At most `n_drawn` of them, ``None`` for none.
+        At most `n_drawn` of them, or ``None``.
     """
     source = random.Random(int(torch.randint(2**62, (), generator=generator)))
     drawn = [
@@ -121,13 +121,13 @@ def _draw_blocks(
             planes += [_Block(tuple(k * t for t in turns), 0) for k in chosen]
             left -= 2 * len(chosen)
         else:
-            # Those that still fit may be all but excluded.
+            # Those that still fit may be nearly excluded.
             weights = None
     return planes + lines
 
 
 def _matrices(group: FiniteGroup, embedding_dim: int, drawn: list[list[_Block]]) -> Representation:
-    # Each block as often as it has coordinates.
+    # Each block is repeated for its coordinates.
     spread = [[b for b in blocks for _ in range(1 if b.sign else 2)] for blocks in drawn]
     turns = torch.tensor([[b.turns for b in row] for row in spread], dtype=torch.float64)
     signs = torch.tensor([[b.sign for b in row] for row in spread])
@@ -149,7 +149,7 @@ def _matrices(group: FiniteGroup, embedding_dim: int, drawn: list[list[_Block]])
 
 
 def _has_room(n_points: int, embedding_dim: int, largest: float) -> bool:
-    """Whether no bound forbids so many points with cosines up to `largest`."""
+    """Whether bounds allow so many points with cosines up to `largest`."""
     if embedding_dim < 2:
         return n_points <= 2 * embedding_dim
     return lower_bound(n_points, embedding_dim) <= largest if n_points > 1 else True

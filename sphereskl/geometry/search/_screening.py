@@ -1,4 +1,4 @@
-"""Which symmetries a search tries, and with how many starts."""
+"""Screening: which symmetries a search tries, and with how many starts."""
 
 import math
 from typing import NamedTuple
@@ -14,24 +14,24 @@ from ._groups import FiniteGroup, Layout, groups_of_order, layouts_of
 from ._orbits import SymmetricSets
 from ._representations import Representation, random_representations
 
-# What a call costs besides its pairs, in pairs (measured: 0.5 ms at 4 to 5 ns a pair).
+# Overhead of a call, in pairs (measured: 0.5 ms at 4 to 5 ns per pair).
 _CALL = 1.1e5
-# Most that a single layout gets of a round when it is first tried.
+# Maximum share of a round for a single layout in its first trial.
 _SHARE = 1 / 8
-# Share of the symmetries of a round that go on to the next one.
+# Share of the symmetries of a round that proceed to the next one.
 _PROMISING = 1 / 4
-# Most points in short orbits.
+# Maximum number of points in short orbits.
 _MOST_SHORT = 8
 # Short orbits need room for cosines this much above the bound, in units of 1 - bound.
 _SLACK = 0.15
-# Cyclic symmetries up to this order with nothing but fixed points beside whole orbits are
+# Cyclic symmetries up to this order with only fixed points and whole orbits are
 # tried first: the best known codes have them most often.
 _USUAL_ORDER = 9
-# Representations of a layout that are tried, and drawn for each of them.
+# Representations of a layout that are tried, and number of draws for each of them.
 _N_REPRESENTATIONS, _N_DRAWN = 8, 6
-# Most starts of one representation in a round.
+# Maximum number of starts of one representation in a round.
 _MOST_STARTS = 512
-# Beyond so many points single starts fill the time: symmetric ones are cheaper and better.
+# Beyond this number of points single starts fill the time: symmetric ones are cheaper and better.
 _MANY = 300
 
 
@@ -43,9 +43,9 @@ class _Trial(NamedTuple):
 
 
 class Screening:
-    """Anneals starts with and without symmetry until the promising ones show.
+    """Anneals starts with and without symmetry until the promising ones are known.
 
-    A symmetry is told by the best of its starts: every round goes on with the most promising
+    A symmetry is judged by the best of its starts: every round continues with the most promising
     quarter of those tried so far, so that a few of many symmetries get most of the starts.
 
     Parameters
@@ -57,7 +57,7 @@ class Screening:
     generator : torch.Generator
         Source of randomness, on the CPU.
     device : torch.device or str
-        Where the starts are annealed.
+        Device of the annealing.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Screening:
         n_rounds, n_pairs = self.effort.n_rounds, self.effort.n_pairs
         trials: list[_Trial] = []
         for round_ in range(n_rounds):
-            # The first round has nothing to go on with, the last no time to follow.
+            # The first round has nothing to continue, the last none to follow.
             share = 0 if round_ == 0 else 1 if round_ == n_rounds - 1 else 1 / 2
             calls = self._go_on(trials, share * n_pairs) if trials else []
             calls += self._begin((1 - share) * n_pairs)
@@ -94,11 +94,11 @@ class Screening:
             trials = [self._screen(trial, n_starts) for trial, n_starts in progress]
 
     def run_together(self, *, verbose: int) -> None:
-        """Try all symmetries in one call, their starts written out: best for few points."""
+        """Try all symmetries in one call, with expanded starts: best for few points."""
         trivial, *others = self._untried
         n_starts = max(1, int(self.effort.n_pairs_together / self._work(trivial)))
-        # Codes with many contacts look worse at a middle sharpness than at the end: of few
-        # points enough can be kept to wait for it.
+        # Codes with many contacts look worse at a middle sharpness than at the end: with few
+        # points enough candidates can be kept until then.
         self.pool.size = max(self.pool.size, n_starts // 2)
         nothing = torch.zeros(1, 1, self.embedding_dim, dtype=torch.float64)
         none = SymmetricSets(trivial, Representation(nothing + 1, nothing))
@@ -129,7 +129,7 @@ class Screening:
             if trial is None:
                 continue
             n_sets = len(trial.values)
-            # A call that costs more than its pairs may as well have more of them.
+            # If the overhead of a call exceeds its pairs, it may as well have more of them.
             n_starts = min(self.effort.n_starts, int(affordable / n_sets))
             n_starts = max(1, n_starts, math.ceil(_CALL / work / n_sets))
             calls.append((trial, n_starts))
@@ -158,7 +158,7 @@ class Screening:
         )
         if drawn is None:
             return None
-        # Representations of equal characters are the same, turned.
+        # Representations of equal characters are equal up to rotation.
         characters = drawn.diagonal.sum(dim=2).round(decimals=6).tolist()
         first: dict[tuple[float, ...], int] = {}
         for k, character in enumerate(characters):
@@ -186,7 +186,7 @@ class Screening:
     def _work(self, layout: Layout) -> float:
         # Cost of an evaluation of one start, in pairs.
         n_rows = sum(kind.count for kind in layout.orbits)
-        # The minimiser's own work on a coordinate is that of about three pairs.
+        # The minimiser's own work per coordinate is that of about three pairs.
         return n_rows * (self.n_points + 3 * self.embedding_dim) + 5 * self.n_points
 
     def _list_layouts(self) -> list[Layout]:

@@ -1,4 +1,4 @@
-"""Numerical search for points whose closest pair is far apart."""
+"""Search for point sets with a large minimal angle."""
 
 import math
 from collections.abc import Iterator
@@ -22,19 +22,19 @@ from ._screening import Screening
 from ._tightening import tighten
 
 # Numbers of points: up to the first, calls cost more than pairs, and one holds all
-# symmetries; beyond the second, sets fill several threads, and codes in front of the search
-# stay there.
+# symmetries; beyond the second, sets occupy several threads, and codes that lead the search
+# are not overtaken.
 _FEW, _MANY = 24, 300
-# Most evaluations at each sharpness of the slow annealing, in units of the rounds' pairs over
-# K^2, and so few that it is left out.
+# Maximum evaluations at each sharpness of the slow annealing, in units of the rounds' pairs over
+# K^2, and the number below which it is skipped.
 _SLOW_SHARE, _FEWEST_SLOW = 30, 12
 # Coordinates of the largest sets whose linear programs take less than a tenth of a second.
 _LARGEST_PROGRAM = 500
-# Structured codes this much worse than the search have never come back in front of it.
+# Structured codes this much worse than the search never overtook it.
 _STRUCTURED_MARGIN = 0.1
-# Largest noise on a part of a code, in units of the radius.
+# Maximum noise on a part of a code, in units of the radius.
 _MOST_NOISE = 0.1
-# Codes of at most so many times the points wanted are worth their construction.
+# Largest code that is built, as a multiple of n_points.
 _LARGEST_CODE = 8
 
 
@@ -59,11 +59,11 @@ def search_separated(
     n_points, embedding_dim : int
         Size of the set.
     effort : {"fast", "default", "best"}
-        Work to spend.
+        Search effort.
     generator : torch.Generator
         Source of randomness, on the CPU.
     device : torch.device or str
-        Where starts are annealed.
+        Device of the annealing.
     verbose : int
         Show progress bars if positive.
 
@@ -79,8 +79,8 @@ def search_separated(
     """
     if n_points > DENSE:
         return separate_many(n_points, embedding_dim, effort, generator, device, verbose)
-    # Two threads save a tenth of the time on an idle machine, and cost a multiple of it where
-    # others wait for the cores, as in a parallel grid search. One also gives the same bits in
+    # Two threads save a tenth of the time on an idle machine, and cost a multiple of it if
+    # other processes need the cores, as in a parallel grid search. One also gives the same bits in
     # workers and in the main process.
     with one_thread() if n_points <= _MANY else nullcontext():
         return _search(n_points, embedding_dim, EFFORTS[effort], generator, device, verbose)
@@ -132,5 +132,5 @@ def _structured_starts(
             n_caps, n_points, embedding_dim, generator=generator, dtype=torch.float64
         )
         share = torch.linspace(0, _MOST_NOISE, n_caps, dtype=torch.float64)
-        # The first stays as it is: a code can have been the answer already.
+        # The first is kept unchanged: a code may already be the answer.
         yield torch.stack(starts) + (share / embedding_dim**0.5)[:, None, None] * noise

@@ -1,4 +1,4 @@
-"""Exact end of a search: sequential linear programming on the closest pairs."""
+"""Final stage of a search: sequential linear programming on the closest pairs."""
 
 import math
 
@@ -11,12 +11,12 @@ from torch import Tensor
 
 from .._separation import max_cosines
 
-# First and smallest radius of the trust region, and its growth after a step that lowered the
-# largest cosine or failed to.
+# Initial and smallest radius of the trust region, and its growth after a step that did or did not
+# lower the largest cosine.
 _RADIUS, _SMALLEST = 1e-3, 1e-11
 _GROWTH, _SHRINKAGE = 1.5, 0.25
-# A linear model that promises less than this calls the points stationary: what is left cannot
-# be seen in any use of the prototypes.
+# If a linear model predicts less than this, the points are treated as stationary: smaller gains
+# are irrelevant for any use of the prototypes.
 _PROMISE = 1e-9
 
 
@@ -27,15 +27,15 @@ def tighten(points: Tensor, *, n_programs: int) -> Tensor:
 
         minimise t  subject to  c_ij + (p_j - c_ij p_i) . u_i + (p_i - c_ij p_j) . u_j <= t
 
-    over motions u in a box, for all pairs that the box lets become the closest. The smoothed
-    objectives stop short of it where the contacts leave points nearly free to move.
+    over motions u in a box, for all pairs that may become the closest within the box. The smoothed
+    objectives stop short of it if the contacts leave points nearly free to move.
 
     Parameters
     ----------
     points : Tensor of shape (n_points, embedding_dim)
         Unit rows in float64.
     n_programs : int
-        Most linear programs to solve.
+        Maximum number of linear programs.
 
     Returns
     -------

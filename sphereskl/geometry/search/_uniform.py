@@ -1,4 +1,4 @@
-"""Numerical search for points that are spread evenly."""
+"""Search for evenly spread points."""
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ def search_uniform(
     generator : torch.Generator
         Source of the start, on the CPU.
     device : torch.device or str
-        Where it is minimised.
+        Device of the search.
 
     Returns
     -------
