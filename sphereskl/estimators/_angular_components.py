@@ -81,7 +81,7 @@ def resolve_loss(loss, margin, given):
     margin : float or "auto"
         The loss's margin.
     given : dict
-        Values of "operator" and "k", as far as they were given.
+        Values of "operator" and "k", those that were given.
 
     Returns
     -------

@@ -157,7 +157,7 @@ class BaseSphereEstimator(
         return lambda target: 1.0
 
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:
-        """Fit what the network does not learn, on samples of which `n_distinct` are no copies."""
+        """Fit what the network does not learn, on samples, `n_distinct` of them distinct."""
 
     def _look_back(self, train: TensorData, valid: TensorData | None, *, anew: bool) -> None:
         """Keep what later methods need of the training and validation samples.

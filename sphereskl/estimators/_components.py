@@ -96,7 +96,7 @@ def make_encoder(estimator, X):
     if np.prod(shape) != np.prod(of_samples) or not (X.ndim == 2 or as_it_stands):
         raise ValueError(
             f"input_shape is {given}, but samples of X have shape {of_samples}; give the shape of "
-            "one image as it stands in X, or flat rows of as many values."
+            "one image in X, or flat rows of as many values."
         )
     return encoder
 

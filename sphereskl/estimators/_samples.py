@@ -152,8 +152,8 @@ def _check_kind(X: Any) -> None:
     )
     if isinstance(X, type) or (X is not None and not is_text and not known and not is_frame(X)):
         raise TypeError(
-            f"X is a {type(X).__name__}, which is no table: float() argument must be a string or "
-            "a number; pass an array, a frame, a tensor or a list of rows."
+            f"X is a {type(X).__name__}, which is not a table: float() argument must be a string "
+            "or a number; pass an array, a frame, a tensor or a list of rows."
         )
 
 

@@ -94,7 +94,7 @@ def _text_column(name: str, values: list[Any], read: list[Any]) -> ServedColumn:
     if odd is not None:
         text = next(value for value in read if isinstance(value, str))
         raise ValueError(
-            f"X was fitted with column {name!r}, which holds strings such as {text!r} beside "
+            f"X was fitted with column {name!r}, which holds strings such as {text!r} and "
             f"{odd!r}, and no tensor of ONNX holds both; make all its values strings and fit again."
         )
     missing = ""

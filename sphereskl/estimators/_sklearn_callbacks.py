@@ -1,4 +1,4 @@
-"""Support of scikit-learn's callbacks: what they are told of a fit, and when they may end it.
+"""Support of scikit-learn's callbacks: what they receive during a fit, and when they may end it.
 
 The only module that imports scikit-learn's callbacks: they are experimental, and exist from 1.9 on.
 """
@@ -16,7 +16,7 @@ try:
 except ImportError:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:
-        """Nothing, where there are no callbacks to support."""
+        """A stand-in without callbacks."""
 
 
 class FitReport:
@@ -114,7 +114,7 @@ def report_fit(
     name : {"fit", "partial_fit"}
         Name of the method.
     n_epochs : int
-        How many epochs there are at the most.
+        Maximum number of epochs.
 
     Returns
     -------

@@ -115,7 +115,7 @@ def _encode_object(name, value, tensors):
         return encode(name, value.detach().cpu().numpy(), tensors)
     if hasattr(value, "__array__"):  # series, indexes, frames and columns of any library
         return encode(name, np.asarray(value), tensors)
-    if hasattr(value, "__len__") and hasattr(value, "__getitem__"):  # range and its like
+    if hasattr(value, "__len__") and hasattr(value, "__getitem__"):  # range and similar
         return encode(name, list(value), tensors)
     raise TypeError(f"{name} is a {type(value).__name__}.")
 

@@ -32,7 +32,7 @@ def check_weight(sample_weight: Any, X: Any) -> NDArray[np.float64]:
     given = np.asarray(sample_weight)
     try:
         if given.dtype.kind in "cmM" or np.ma.is_masked(sample_weight):
-            raise ValueError("complex numbers, dates and masked values are no weights")
+            raise ValueError("complex numbers, dates and masked values are not weights")
         with np.errstate(over="ignore"):
             weight = given.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:

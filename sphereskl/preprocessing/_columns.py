@@ -242,7 +242,7 @@ class _Column(ABC):
         return True
 
     def check_category(self, asked: bool, given: Any) -> None:
-        """Refuse a column that nobody named and that does not look like a category."""
+        """Refuse a column that was not named and does not look like a category."""
         if not asked or not (isinstance(given, str) and given == "from_dtype"):
             raise ValueError(
                 f"X has column {self.name!r} that is not numbers, and categorical_features does "

@@ -58,7 +58,7 @@ class LabelsAndValues:
         given : DataFrame, array-like or pair, default=None
             Determines the form of predictions; ``None`` is that of `y`.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come; ``None`` takes those of `y`.
+            All labels that will ever occur; ``None`` takes those of `y`.
 
         Returns
         -------

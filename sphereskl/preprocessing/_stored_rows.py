@@ -187,7 +187,7 @@ class DatasetRows(StoredRows):
             if part.shape[1:] != self.sample_shape:
                 raise ValueError(
                     f"X is a {type(self.source).__name__} with samples of shape {part.shape[1:]} "
-                    f"beside the first, of shape {self.sample_shape}; make all alike."
+                    f"and a first one of shape {self.sample_shape}; make all alike."
                 )
             yield part.astype(self.dtype, copy=False)
 

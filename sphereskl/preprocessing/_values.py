@@ -53,7 +53,7 @@ class Values:
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
             Values.
         weight : ndarray of shape (n_samples,), default=None
-            Row weights; a row of weight 0 has no say.
+            Sample weights; a sample of weight 0 is ignored.
         given : array-like, default=None
             Unused; for compatibility with the encoders of labels.
         classes : None, default=None

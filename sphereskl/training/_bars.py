@@ -120,7 +120,7 @@ def make_bar(n_epochs: int) -> Any:
     Parameters
     ----------
     n_epochs : int
-        How many epochs there are at the most.
+        Maximum number of epochs.
 
     Returns
     -------

@@ -21,7 +21,7 @@ class TensorData(NamedTuple):
     target : Tensor of shape (n_samples,)
         Encoded targets, on the training device.
     weight : Tensor of shape (n_samples,), default=None
-        Row weights of mean 1 over the training set; ``None`` stands for ones.
+        Sample weights of mean 1 over the training set; ``None`` stands for ones.
     fold : Tensor of shape (n_samples,), default=None
         For a network with members, the one that is not trained on each row, int64, and that the
         row judges instead, -1 for none; ``None`` trains all on all.

@@ -45,7 +45,7 @@ class _Trial(NamedTuple):
 class Screening:
     """Anneals starts with and without symmetry until the promising ones are known.
 
-    A symmetry is judged by the best of its starts: every round continues with the most promising
+    A symmetry is rated by the best of its starts: every round continues with the most promising
     quarter of those tried so far, so that a few of many symmetries get most of the starts.
 
     Parameters

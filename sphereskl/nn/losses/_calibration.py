@@ -74,7 +74,7 @@ def fit_scale(
     logits : Tensor of shape (n_samples, n_prototypes)
         Cosines (or projections) of samples that were not trained on.
     target : Tensor of shape (n_samples,)
-        Row number of each sample's prototype, int64.
+        Index of each sample's prototype, int64.
     weight : Tensor of shape (n_samples,), default=None
         Sample weights; only their ratios matter.
     expected : float
@@ -174,7 +174,7 @@ def averaging_gain(
     n_members : int
         Number of members k.
     weight : Tensor of shape (n_samples,), default=None
-        Row weights; only their ratios matter.
+        Sample weights; only their ratios matter.
 
     Returns
     -------

@@ -21,7 +21,7 @@ def squared_cosine(cosines: Tensor, target: Tensor, weight: Tensor | None = None
     cosines : Tensor of shape (n_samples, n_prototypes)
         Cosines of embeddings with prototypes.
     target : Tensor of shape (n_samples,)
-        Row number of each sample's prototype, int64.
+        Index of each sample's prototype, int64.
     weight : Tensor of shape (n_samples,), default=None
         Sample weights; ``None`` means equal weights.
 
@@ -66,7 +66,7 @@ def cosine_distance(cosines: Tensor, target: Tensor, weight: Tensor | None = Non
     cosines : Tensor of shape (n_samples, n_prototypes)
         Cosines of embeddings with prototypes.
     target : Tensor of shape (n_samples,)
-        Row number of each sample's prototype, int64.
+        Index of each sample's prototype, int64.
     weight : Tensor of shape (n_samples,), default=None
         Sample weights; ``None`` means equal weights.
 
@@ -107,7 +107,7 @@ def cross_entropy(
         Cosines of embeddings with prototypes; or, with `scale` 1, inner products of
         unnormalised outputs with prototypes, whose norm carries the confidence [2]_.
     target : Tensor of shape (n_samples,)
-        Row number of each sample's prototype, int64.
+        Index of each sample's prototype, int64.
     weight : Tensor of shape (n_samples,), default=None
         Sample weights; ``None`` means equal weights.
     scale : Tensor of shape () or float, default=1.0

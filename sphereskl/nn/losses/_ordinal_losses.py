@@ -61,7 +61,7 @@ def soft_cross_entropy(
     cosines : Tensor of shape (n_samples, n_prototypes)
         Cosines of embeddings with prototypes.
     target : Tensor of shape (n_samples,)
-        Row number of each sample's prototype, int64.
+        Index of each sample's prototype, int64.
     weight : Tensor of shape (n_samples,), default=None
         Sample weights; ``None`` means equal weights.
     soft_labels : Tensor of shape (n_prototypes, n_prototypes)

@@ -62,7 +62,7 @@ def absolute_error(cosines: Tensor, target: Tensor, weight: Tensor | None = None
     cosines : Tensor of shape (n_samples, n_targets)
         Cosine of every embedding with the upper pole of every target.
     target : Tensor of shape (n_samples, n_targets)
-        Cosines asked for, in [-1, 1].
+        Target cosines, in [-1, 1].
     weight : Tensor of shape (n_samples,), default=None
         Sample weights; ``None`` means equal weights.
 
@@ -89,7 +89,7 @@ def huber(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> Tens
     cosines : Tensor of shape (n_samples, n_targets)
         Cosine of every embedding with the upper pole of every target.
     target : Tensor of shape (n_samples, n_targets)
-        Cosines asked for, in [-1, 1].
+        Target cosines, in [-1, 1].
     weight : Tensor of shape (n_samples,), default=None
         Sample weights; ``None`` means equal weights.
 
@@ -125,7 +125,7 @@ def pinball(
     cosines : Tensor of shape (n_samples, n_targets)
         Cosine of every embedding with the upper pole of every target.
     target : Tensor of shape (n_samples, n_targets)
-        Cosines asked for, in [-1, 1].
+        Target cosines, in [-1, 1].
     weight : Tensor of shape (n_samples,), default=None
         Sample weights; ``None`` means equal weights.
     quantile : float, default=0.5
@@ -159,7 +159,7 @@ def gaussian(cosines: Tensor, target: Tensor, weight: Tensor | None = None) -> T
     cosines : Tensor of shape (n_samples, n_targets)
         Cosine of every embedding with the upper pole of every target.
     target : Tensor of shape (n_samples, n_targets)
-        Cosines asked for, in [-1, 1].
+        Target cosines, in [-1, 1].
     weight : Tensor of shape (n_samples,), default=None
         Sample weights; ``None`` means equal weights.
 
