@@ -1,4 +1,4 @@
-"""Batches whose samples are changed, another way in every epoch, and mixed with each other."""
+"""Data augmentation of batches: samples are changed anew in every epoch, and mixed."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from ._data import TensorData
 
 
 class Augmentation(Protocol):
-    """What changes samples, such as `sphereskl.preprocessing.ImageAugmentation`."""
+    """Data augmentation of samples, such as `sphereskl.preprocessing.ImageAugmentation`."""
 
     @property
     def mixes(self) -> bool:
@@ -19,30 +19,30 @@ class Augmentation(Protocol):
         ...
 
     def change(self, X: Tensor, parity: Tensor, epoch: int, generator: torch.Generator) -> Tensor:
-        """Return samples, changed each by itself."""
+        """Return samples, each changed independently."""
         ...
 
     def mix(
         self, X: Tensor, group: Tensor | None, rng: np.random.Generator, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, float]:
-        """Return mixed samples, row numbers of the second ones, and the share of the first."""
+        """Return mixed samples, indices of the second ones, and the share of the first."""
         ...
 
 
 def with_parity(data: TensorData, seed: int) -> TensorData:
-    """Return rows that know in which of two kinds of epochs they are what.
+    """Add a random bit to every sample, which decides on alternating changes.
 
     Parameters
     ----------
     data : TensorData
-        To train on.
+        Training samples.
     seed : int
-        Decides, and nothing else.
+        Random seed; nothing else matters.
 
     Returns
     -------
     data : TensorData
-        The rows, with `parity`.
+        The samples, with `parity`.
     """
     generator = torch.Generator().manual_seed(seed)
     parity = torch.randint(2, (len(data.X),), generator=generator, dtype=torch.uint8).bool()
@@ -50,24 +50,24 @@ def with_parity(data: TensorData, seed: int) -> TensorData:
 
 
 def augmented(net: Any, batches: Iterable[TensorData]) -> Iterator[TensorData]:
-    """Change the samples of an epoch's batches.
+    """Augment the samples of an epoch's batches.
 
     Parameters
     ----------
     net : EmbeddingNet
         With an `augmentation`, in an epoch.
     batches : iterable of TensorData
-        With `parity`; they stay as they are.
+        With `parity`; they are not modified.
 
     Yields
     ------
     batch : TensorData
-        Others in their place.
+        New batches in their place.
 
     Notes
     -----
-    Random numbers follow from seed, epoch and batch alone: what goes on after a break, and every
-    process of those that train together, draws the same.
+    Random numbers depend on seed, epoch and batch only: a resumed fit, and every process of
+    data-parallel training, draws the same.
     """
     generator, epoch = torch.Generator(net.device), len(net.history) - 1
     for step, batch in enumerate(batches):
@@ -86,7 +86,7 @@ def _mixed(
     rng: np.random.Generator,
     generator: torch.Generator,
 ) -> TensorData:
-    # Within a fold: a member would learn from its judges otherwise, through their half.
+    # Within a fold: otherwise a member would be trained on its validation samples in mixtures.
     X, other, share = augmentation.mix(batch.X, batch.fold, rng, generator)
     if not batch.target.is_floating_point():
         shares = torch.full(other.shape, share, dtype=X.dtype, device=X.device)

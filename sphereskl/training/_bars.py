@@ -1,4 +1,4 @@
-"""What a progress bar looks like: in a terminal, in a notebook, in a log."""
+"""Progress bars: in a terminal, in a notebook, in a log."""
 
 import multiprocessing
 import sys
@@ -8,48 +8,48 @@ from typing import Any
 
 from tqdm import tqdm
 
-# Seconds between two pictures of a notebook's bar.
+# Seconds between two updates of a notebook's bar.
 _BLINK = 0.1
 
-# Seconds between two lines of a log: no fewer, and no more unless an epoch takes longer.
+# Minimum seconds between two lines of a log; more if an epoch takes longer.
 _SHORTEST, _LONGEST = 10, 60
 
 
 class TerminalBar:
-    """Bar that is drawn again and again on one line of standard error.
+    """Bar that is redrawn on one line of standard error.
 
     Parameters
     ----------
     n_epochs : int
-        How many there are at the most.
+        Maximum number of epochs.
     """
 
     def __init__(self, n_epochs: int):
-        # What is cut off where the terminal is narrow stands last.
+        # The part that is cut off in a narrow terminal comes last.
         running = "epoch {n_fmt}/{total_fmt} |{bar}| {remaining} left{postfix}"
         self._bar = tqdm(total=n_epochs, bar_format=running)
 
     def advance(self, values: dict[str, float]) -> None:
-        """Count an epoch and show what was measured in it."""
+        """Count an epoch and show its losses."""
         self._bar.set_postfix_str(_listed(values), refresh=False)
         self._bar.update()
 
     def close(self) -> None:
-        """Show how long it took."""
+        """Show how long training took."""
         self._bar.bar_format = "epoch {n_fmt}/{total_fmt} |{bar}| {elapsed} taken{postfix}"
         self._bar.close()
 
 
 class LogLines:
-    """Few whole lines on standard error, for files and for processes that share a terminal.
+    """A few whole lines on standard error, for files and for processes that share a terminal.
 
-    There is one when training is over, and before that one for every tenth of the epochs and for
+    There is one at the end of training, and before that one for every tenth of the epochs and for
     every minute, but none within ten seconds of another.
 
     Parameters
     ----------
     n_epochs : int
-        How many there are at the most.
+        Maximum number of epochs.
     """
 
     def __init__(self, n_epochs: int):
@@ -58,7 +58,7 @@ class LogLines:
         self.n_shown = 0
 
     def advance(self, values: dict[str, float]) -> None:
-        """Count an epoch and show what was measured in it, if it is time to."""
+        """Count an epoch and show its losses, if a line is due."""
         self.n, self.values = self.n + 1, values
         now = monotonic()
         if self.n < self.n_epochs and self._is_due(now - self.shown_at):
@@ -67,7 +67,7 @@ class LogLines:
             self.shown_at, self.n_shown = now, self.n
 
     def close(self) -> None:
-        """Show how it ended and how long it took."""
+        """Show the final losses and how long training took."""
         self._show(f"{tqdm.format_interval(monotonic() - self.begun)} taken")
 
     def _is_due(self, seconds: float) -> bool:
@@ -77,7 +77,7 @@ class LogLines:
     def _show(self, time: str) -> None:
         worker = f"{multiprocessing.current_process().name}: " if _is_worker() else ""
         if sys.stderr is not None:
-            # In one go, so that nothing of other processes comes between.
+            # In one call, so that output of other processes does not come in between.
             sys.stderr.write(f"{worker}{self._text(time)}\n")
 
     def _text(self, time: str) -> str:
@@ -86,12 +86,12 @@ class LogLines:
 
 
 class NotebookBar(LogLines):
-    """Bar that is one output of a cell, with widgets and without, and stays when it is saved.
+    """Bar in the output of a notebook cell, with or without widgets, kept when it is saved.
 
     Parameters
     ----------
     n_epochs : int
-        How many there are at the most.
+        Maximum number of epochs.
     """
 
     def __init__(self, n_epochs: int):
@@ -115,7 +115,7 @@ class NotebookBar(LogLines):
 
 
 def make_bar(n_epochs: int) -> Any:
-    """Return the bar that suits the place where this process shows what it has to say.
+    """Return the progress bar that suits the output of this process.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def _is_worker() -> bool:
 
 
 def _is_kernel() -> bool:
-    """Tell whether what is displayed goes to a notebook."""
+    """Tell whether output goes to a notebook."""
     get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return get_shell is not None and getattr(get_shell(), "kernel", None) is not None
 

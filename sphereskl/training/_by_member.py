@@ -1,4 +1,4 @@
-"""What is a row of the loss: every member's view of a row, for each target that it has."""
+"""Rows of the loss: every member's output for a sample, for each target that it has."""
 
 import torch
 from torch import Tensor
@@ -7,25 +7,25 @@ from ._data import TensorData
 
 
 def by_member(outputs: Tensor, data: TensorData) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Line up what members say of a batch with its targets and weights.
+    """Align the members' outputs for a batch with its targets and weights.
 
     Parameters
     ----------
     outputs : Tensor of shape (n_samples, n_outputs) or (n_members, n_samples, n_outputs)
-        What the model returned while training.
+        Output of the model in training mode.
     data : TensorData
-        The batch; each row's `fold` names a member that shall not learn from it. Mixed samples
+        The batch; each sample's `fold` is the member that is not trained on it. Mixed samples
         have two targets.
 
     Returns
     -------
     outputs : Tensor of shape (n_members * n_samples, n_outputs)
-        Rows of the first member, of the second, and so on; as given where there is one network.
+        Rows of the first member, of the second, and so on; unchanged for a single network.
         Those of mixed samples twice, once for every target.
     target : Tensor of shape (n_members * n_samples, ...)
         As many targets.
     weight : Tensor of shape (n_members * n_samples,) or None
-        Their weights, 0 where a member shall not learn; their mean is that of the rows.
+        Their weights, 0 where a member is not trained on a sample, with the mean of the samples'.
     """
     if data.other is not None:
         outputs, data = _by_target(outputs, data)
@@ -43,7 +43,7 @@ def by_member(outputs: Tensor, data: TensorData) -> tuple[Tensor, Tensor, Tensor
 
 
 def _by_target(outputs: Tensor, data: TensorData) -> tuple[Tensor, TensorData]:
-    """Let mixed samples be two rows, whose weights are the shares: exact for means over rows."""
+    """Split mixed samples into two rows weighted by the shares: exact for means over rows."""
     assert data.other is not None
     assert data.share is not None
     target = torch.cat([data.target, data.target[data.other]])

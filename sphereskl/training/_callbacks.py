@@ -1,4 +1,4 @@
-"""Callbacks of the user's beside ours: what is refused, and what an error of theirs means."""
+"""Callbacks of users: which are refused, and what their errors mean."""
 
 import re
 from copy import deepcopy
@@ -30,19 +30,19 @@ from ._progress import ProgressBar
 
 
 class QuietStopping(EarlyStopping):
-    """Stop after epochs without a smaller loss, say nothing, and go back to the best epoch.
+    """Early stopping without output, which restores the best epoch.
 
     Parameters
     ----------
     monitor : {"train_loss", "valid_loss"}
-        The loss.
+        The monitored loss.
     patience : int
-        Epochs to wait.
+        Epochs to wait for a smaller loss.
 
     Notes
     -----
-    There is no threshold below which a smaller loss does not count. That of skorch is a share of
-    the loss, and losses may be negative, where it lets larger ones pass for smaller.
+    There is no threshold below which an improvement is ignored. That of skorch is a share of
+    the loss; for negative losses it would accept larger ones as smaller.
     """
 
     def __init__(self, monitor: str, patience: int):
@@ -53,23 +53,23 @@ class QuietStopping(EarlyStopping):
             super().on_epoch_end(net, **kwargs)
         finally:
             if self.misses_ == 0:
-                # What skorch does for load_best in deep copies, which take four times as long.
+                # As skorch's load_best, without its deep copies, which take four times as long.
                 self.best_model_weights_ = {
                     name: value.clone() if isinstance(value, Tensor) else deepcopy(value)
                     for name, value in net.module_.state_dict().items()
                 }
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        # Training may have been stopped before its first epoch, with a history of earlier fits.
+        # Training may have stopped before its first epoch, with a history of earlier fits.
         best = getattr(self, "best_model_weights_", None)
         if net.history and best is not None and self.best_epoch_ != net.history[-1, "epoch"]:
             net.module_.load_state_dict(best)
 
 
-# Callbacks that do not look at the data.
+# Callbacks that do not read the data.
 OURS = (EpochListener, EpochTimer, ProgressBar, QuietStopping)
 
-# Callbacks of which one is enough, where several processes train together.
+# Callbacks of which one suffices in data-parallel training.
 _REPORTS = (
     *(Checkpoint, MlflowLogger, NeptuneLogger, PrintLog, ProgressBar, SacredLogger),
     *(SkorchProgressBar, TensorBoard, TrainEndCheckpoint, WandbLogger),
@@ -77,20 +77,20 @@ _REPORTS = (
 
 
 def check_callbacks(callbacks: Any, schedule: str) -> None:
-    """Refuse callbacks that could not do what they say.
+    """Refuse callbacks that could not work as documented.
 
     Parameters
     ----------
     callbacks : sequence of skorch callbacks or pairs (name, callback)
         As the user passed them.
     schedule : str
-        Learning rate over the course of the training.
+        Learning rate schedule of the training.
 
     Raises
     ------
     ValueError
-        If one is no callback, moves a learning rate that moves already, or asks for another
-        network.
+        If an item is not a callback, changes a learning rate that has a schedule, or needs
+        another network.
     """
     for item in callbacks:
         callback, kind = _unpacked(item)
@@ -111,7 +111,7 @@ def check_callbacks(callbacks: Any, schedule: str) -> None:
 
 
 def without_reports(callbacks: Any) -> list[Any]:
-    """Leave out callbacks that tell people how a training goes, or write it to files.
+    """Leave out callbacks that report the progress of training, or write it to files.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def without_reports(callbacks: Any) -> list[Any]:
     Returns
     -------
     callbacks : list
-        Those that steer the training, and those that are not known.
+        Those that control training, and unknown ones.
     """
     return [item for item in callbacks if not issubclass(_unpacked(item)[1], _REPORTS)]
 
@@ -135,23 +135,23 @@ def _unpacked(item: Any) -> tuple[Any, type]:
 def explained(
     name: str, callback: Callback, error: Exception, epoch: dict[str, Any]
 ) -> ValueError | None:
-    """Say what a callback missed in the history.
+    """Explain the error of a callback that misses an entry of the history.
 
     Parameters
     ----------
     name : str
-        Of the callback.
+        Name of the callback.
     callback : Callback
-        That raised an error.
+        The callback that raised an error.
     error : Exception
         The error.
     epoch : dict
-        What the history records of the epoch.
+        Entries of the history for the epoch.
 
     Returns
     -------
     error : ValueError or None
-        ``None`` if it missed nothing there.
+        ``None`` if the error has another cause.
     """
     if not isinstance(error, KeyError | SkorchException | ValueError):
         return None
@@ -163,18 +163,18 @@ def explained(
     recorded = ", ".join(sorted(key for key in epoch if key != "batches"))
     return ValueError(
         f"The callback {name} asks for {missed!r}, but history_ holds only {recorded}; pass X_val "
-        "or early_stopping=True for what begins with valid_, put the callback that records it "
-        "first, or ask for one of these."
+        "or early_stopping=True for names that begin with valid_, put the callback that records it "
+        "first, or use one of these."
     )
 
 
 def _key(error: Exception, callback: Callback) -> str | None:
-    """Return the key of the history that an error is about, None if it is about another thing."""
+    """Return the key of the history that an error is about, None if it has another cause."""
     if not isinstance(error, KeyError):
         return None
     text = str(error.args[0])
     asked = re.fullmatch(r"Key '?(.*?)'? was not found in history\.", text)
     if asked:
         return asked[1]
-    # File names of checkpoints are filled in from the history.
+    # File names of checkpoints are formatted with the history.
     return text if isinstance(callback, Checkpoint | TrainEndCheckpoint) else None

@@ -1,4 +1,4 @@
-"""What of a trained net is carried to other processes and devices, and how it gets there."""
+"""Transfer of a trained net to other processes and devices."""
 
 from copy import deepcopy
 from typing import Any
@@ -11,7 +11,7 @@ from ._devices import resolve_device
 
 
 def on_cpu(module: nn.Module) -> nn.Module:
-    """Return a module if it is on the CPU, else a copy that is.
+    """Return a module if it is on the CPU, else a copy on the CPU.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def available_device(device: str) -> str:
     Parameters
     ----------
     device : str
-        Where a net was, perhaps on another machine.
+        Device of a net, perhaps on another machine.
 
     Returns
     -------
     device : str
-        Where it can be.
+        Device on which it can be.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def stored_momentum(optimizer: torch.optim.Optimizer | None) -> dict[str, Any] |
 
 
 def restore_momentum(net: Any, momentum: dict[str, Any] | None) -> None:
-    """Give a net an optimiser that goes on from a state, or none, so that it starts anew.
+    """Give a net an optimiser with a stored state, or none, so that a new one is made.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _map(kind: type, change: Any, value: Any) -> Any:
 
 
 def _as_array(tensor: Tensor) -> Any:
-    # A copy, since training goes on; torch has types that NumPy lacks.
+    # A copy, since training continues; torch has types that NumPy lacks.
     tensor = tensor.detach().cpu().clone()
     return tensor if tensor.dtype == torch.bfloat16 else tensor.numpy()
 

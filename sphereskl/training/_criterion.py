@@ -1,4 +1,4 @@
-"""A loss function bound to its options, in the form that skorch expects."""
+"""A loss function bound to its options, as skorch expects."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from ..nn import AngularMarginLoss, EmbeddingModel
 
 
 class Criterion(nn.Module):
-    """Loss of a batch, given what the model returned.
+    """Loss of a batch, given the output of the model.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Criterion(nn.Module):
     def forward(
         self, outputs: Tensor, target: Tensor, weight: Tensor | None, model: EmbeddingModel
     ) -> Tensor:
-        """Return the loss; the scale is read from `model` when the loss uses one."""
+        """Return the loss; the scale is read from `model` if the loss uses one."""
         if not self.uses_scale:
             try:
                 value = self.loss(outputs, target, weight, **self.options)
@@ -44,20 +44,20 @@ class Criterion(nn.Module):
         return self.loss(outputs, target, weight, scale=scale, **self.options)
 
     def logits(self, outputs: Tensor) -> Tensor:
-        """Return what predictions are made of: what the model returned."""
+        """Return the logits for predictions: the output of the model."""
         return outputs
 
 
 class AngularCriterion(nn.Module):
-    """Loss with margins on the angle, in the form that skorch expects.
+    """Loss with angular margins, as skorch expects.
 
     Parameters
     ----------
     loss : AngularMarginLoss
-        Its count of steps is part of the criterion's state.
+        Its step count is part of the criterion's state.
     """
 
-    # What a margin makes of smoothed labels is no mixture that probabilities could be freed of.
+    # With margins, probabilities cannot be corrected for label smoothing in closed form.
     label_smoothing = 0.0
 
     def __init__(self, loss: AngularMarginLoss):
@@ -67,17 +67,17 @@ class AngularCriterion(nn.Module):
     def forward(
         self, outputs: Tensor, target: Tensor, weight: Tensor | None, model: EmbeddingModel
     ) -> Tensor:
-        """Return the loss of cosines, beside which the norm stands if the loss scales by it."""
+        """Return the loss of cosines, with the norm as a last column if the loss scales by it."""
         if self.loss.scale != "norm":
             return self.loss(outputs, target, weight)
         return self.loss(outputs[:, :-1], target, weight, outputs[:, -1])
 
     def logits(self, outputs: Tensor) -> Tensor:
-        """Return logits without the margin, in the order of the model's."""
+        """Return logits without margin, in the order of the model's."""
         if self.loss.scale != "norm":
             return self.loss.logits(outputs)
         return self.loss.logits(outputs[:, :-1], outputs[:, -1])
 
     def advance(self) -> None:
-        """Count a step of the optimiser, which moves the annealing of the margin on."""
+        """Count a step of the optimiser, which advances the annealing of the margin."""
         self.loss.advance()

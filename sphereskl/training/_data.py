@@ -1,4 +1,4 @@
-"""Samples with targets and weights, and batches cut from them."""
+"""Samples with targets and weights, and mini-batches of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _BATCHES_AT_ONCE, _NUMBERS_AT_ONCE = 16, 2**22
 
 
 class TensorData(NamedTuple):
-    """Samples with everything that the training loop needs to know of them.
+    """Samples with everything that the training loop needs.
 
     Parameters
     ----------
@@ -23,14 +23,14 @@ class TensorData(NamedTuple):
     weight : Tensor of shape (n_samples,), default=None
         Sample weights of mean 1 over the training set; ``None`` stands for ones.
     fold : Tensor of shape (n_samples,), default=None
-        For a network with members, the one that is not trained on each row, int64, and that the
-        row judges instead, -1 for none; ``None`` trains all on all.
+        For an ensemble, the member that is not trained on each sample but validated on it,
+        int64, -1 for none; ``None`` trains all members on all samples.
     parity : Tensor of shape (n_samples,), default=None
-        For rows that are augmented, what each keeps from epoch to epoch, bool.
+        For augmented samples, a bit that each keeps from epoch to epoch, bool.
     other : Tensor of shape (n_samples,), default=None
-        For a batch of mixed samples, the row number of the second sample of every row, int64.
+        For a batch of mixed samples, the index of the second sample of every row, int64.
     share : Tensor of shape (n_samples,), default=None
-        Beside `other`, the share of a row's own sample, to which `target` belongs.
+        With `other`, the share of a row's own sample, to which `target` belongs.
     """
 
     X: Any
@@ -43,17 +43,17 @@ class TensorData(NamedTuple):
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """What a model takes to judge itself by the rows: `X`, and `fold` if there are members."""
+        """Inputs of a model in validation: `X`, and `fold` for an ensemble."""
         return (self.X,) if self.fold is None else (self.X, self.fold)
 
     def select(self, index: Tensor) -> "TensorData":
-        """Return the rows at `index`; samples that are stored are not read."""
+        """Return the rows at `index`; stored samples are not read."""
         return TensorData._make(
             part if part is None else part.index_select(0, index) for part in self
         )
 
     def thinned(self, most: int) -> "TensorData":
-        """Return at most so many rows that lie evenly among all, or all if they are no more."""
+        """Return at most `most` rows, evenly spaced among all."""
         every = -(-len(self.target) // most)
         if every == 1:
             return self
@@ -65,7 +65,7 @@ class TensorData(NamedTuple):
         Parameters
         ----------
         indices : tuple of Tensor of int64
-            Of the rows of every batch, on the device of the targets.
+            Indices of the rows of every batch, on the device of the targets.
 
         Yields
         ------
@@ -93,17 +93,17 @@ class TensorData(NamedTuple):
 
 @dataclass
 class ShuffledBatches:
-    """Random batches, without row-by-row collation.
+    """Random mini-batches, without row-by-row collation.
 
     Parameters
     ----------
     data : TensorData
-        What to cut.
+        Data to split.
     batch_size : int
-        Largest number of rows in a batch. Batches of an epoch differ by one row at the
-        most, so that no small remainder takes a step as large as the others.
+        Maximum number of rows in a batch. Batches of an epoch differ by at most one row,
+        so that no small remainder takes a step as large as the others.
     generator : torch.Generator
-        Source of the order, on the CPU. A single batch is not shuffled.
+        Random generator of the order, on the CPU. A single batch is not shuffled.
     """
 
     data: TensorData
@@ -120,7 +120,7 @@ class ShuffledBatches:
                 return iter([self.data])
             order = torch.arange(n_rows)
         else:
-            # Four bytes a row: the same order, in half the memory.
+            # Four bytes per row: the same order, in half the memory.
             dtype = torch.int32 if n_rows < 2**31 else torch.int64
             order = torch.randperm(n_rows, generator=self.generator, dtype=dtype)
         return self.data.batches(order.to(self.data.target.device).tensor_split(len(self)))

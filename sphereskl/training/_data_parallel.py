@@ -1,7 +1,7 @@
-"""Steps and validation whose rows are split among the processes of a group.
+"""Data-parallel training: steps and validation whose rows are split among processes.
 
-Batches are those of one process, and so is all that is recorded: a process sends its part of the
-rows through the network, and the loss is taken of what the network said of all of them.
+Batches are those of a single process, and so is everything that is recorded: each process passes
+its rows through the network, and the loss is computed from the outputs for all rows.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from ._process_group import ProcessGroup
 def shared_gradients(
     net: Any, batch: TensorData, group: ProcessGroup
 ) -> tuple[list[Tensor], Tensor]:
-    r"""Leave the gradient of a batch on the parameters of a net, the same in every process.
+    r"""Compute the gradient of a batch on the parameters of a net, the same in every process.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def shared_gradients(
     values : list of Tensor
         Loss and, if there is a regulariser, penalty.
     outputs : Tensor of shape (n_samples, n_outputs) or (n_members, n_samples, n_outputs)
-        What the model returned for all rows, detached.
+        Output of the model for all rows, detached.
 
     Notes
     -----
@@ -48,20 +48,20 @@ def shared_gradients(
         \frac{dL}{dw} = \sum_r \frac{do_r}{dw}^T \frac{\partial L}{\partial o_r}
         + \frac{\partial L}{\partial w},
 
-    where the last term is what depends on parameters directly: the scale of the loss, and
-    regularisers. Every process knows :math:`L` and its derivatives with regard to outputs and, of
-    parameters, directly, since it has all outputs; the Jacobian it knows for its own rows. So each
-    gives its term of the sum, process 0 the last one as well, and no weight of a part is needed.
+    where the last term is the direct dependence on parameters: the scale of the loss, and
+    regularisers. Every process has all outputs, and so knows :math:`L`, its derivatives with
+    respect to outputs and the direct ones; the Jacobian it knows for its own rows. So each
+    adds its term of the sum, process 0 also the last one, and no weight of a part is needed.
 
-    An average of the parts' own gradients, which is what engines for any network take, has this
-    value only for losses that are a mean over rows, with each part weighted by its share of the
+    An average of the parts' own gradients, as in general data-parallel training, equals this only
+    for losses that are a mean over rows, with each part weighted by its share of the
     rows, and not by its sum of weights, since losses here divide by the number of rows. `gaussian`,
-    the logarithm of a mean, and the mean over rows that have a target in `joint_loss` are no such
-    means, and neither may be a loss of the user's.
+    the logarithm of a mean, and the mean over rows that have a target in `joint_loss` are not such
+    means, and losses of users may not be either.
     """
     parameters = [p for p in net.module_.parameters() if p.requires_grad]
     own = group.part_of(len(batch.X))
-    # Where there are fewer rows than processes, some run a row that does not count.
+    # With fewer rows than processes, some evaluate a row that is not counted.
     outputs = net.module_(batch.X[own.start : own.stop] if own else batch.X[:1])
     counted = outputs.detach().narrow(-2, 0, len(own))
     whole = group.gather(counted, len(batch.X)).requires_grad_()
@@ -84,7 +84,7 @@ def shared_gradients(
 def _add_up(group: ProcessGroup, parameters: list[nn.Parameter]) -> None:
     """Replace gradients by their sums over all processes, in one exchange.
 
-    A parameter without a gradient in any process has none afterwards: optimisers pass it by.
+    A parameter without a gradient in any process has none afterwards: optimisers skip it.
     """
     grads = [p.grad for p in parameters]
     given = torch.tensor([grad is not None for grad in grads]).to(parameters[0])
@@ -92,18 +92,18 @@ def _add_up(group: ProcessGroup, parameters: list[nn.Parameter]) -> None:
     flat = torch.cat([*parts, given])
     group.sum(flat)
     *sums, n_given = flat.split([*(p.numel() for p in parameters), len(parameters)])
-    # Asking a GPU would be waiting for it: only where it could say something new.
+    # Asking a GPU would synchronise with it: only if the answer may have changed.
     learns = [True] * len(grads) if None not in grads else n_given.tolist()
     for parameter, total, has_gradient in zip(parameters, sums, learns, strict=True):
         parameter.grad = total.view_as(parameter) if has_gradient else None
 
 
 def shared_infer(group: ProcessGroup) -> Callable[..., Tensor]:
-    """Return what does as `infer`, each process for its part of the rows, with the same bits."""
+    """Return `infer` with the rows split among processes, with the same bits."""
 
     def compute(view: Callable[..., Tensor], *inputs: Any, device: Any) -> Tensor:
         own = group.part_of(len(inputs[0]))
-        # Chosen, not read: rows may be on disk.
+        # Selected, not read: rows may be on disk.
         index = torch.arange(own.start, own.stop) if own else torch.zeros(1, dtype=torch.int64)
         part = (rows.index_select(0, index.to(device)) for rows in inputs)
         outputs = infer(view, *part, device=device).to(device)
@@ -113,7 +113,7 @@ def shared_infer(group: ProcessGroup) -> Callable[..., Tensor]:
 
 
 def draw_apart(module: nn.Module, stream: int) -> None:
-    """Let dropout of parts of a batch differ: the masks of one process for all of them."""
+    """Give the parts of a batch different dropout: a single process has one mask for all."""
     for layer in module.modules():
         if isinstance(layer, Dropout):
             layer.branch(stream)
@@ -122,16 +122,16 @@ def draw_apart(module: nn.Module, stream: int) -> None:
 def share_model(net: Any, group: ProcessGroup) -> None:
     """Give every process the model of process 0.
 
-    Its buffers may differ, such as statistics of batches; the rest does where processors round
-    differently, which must not grow.
+    Its buffers may differ, such as statistics of batches; the rest differs if processors round
+    differently, and this must not accumulate.
     """
     group.share([*net.module_.parameters(), *net.module_.buffers()])
 
 
 def settle(net: Any, group: ProcessGroup) -> None:
-    """End a training with the same in all processes, though only process 0 has all callbacks.
+    """End training with the same state in all processes, though only process 0 has all callbacks.
 
-    A checkpoint there may have gone back to another epoch.
+    A checkpoint in that process may have restored another epoch.
     """
     share_model(net, group)
     net.history[:], net.n_finished_ = group.agreed((list(net.history), net.n_finished_))

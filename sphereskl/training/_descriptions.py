@@ -1,4 +1,4 @@
-"""What objects are, said so that another process says the same: in JSON, without addresses."""
+"""Descriptions of objects that are equal in all processes: in JSON, without addresses."""
 
 import hashlib
 import json
@@ -12,30 +12,30 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-# Bounds the memory of a copy.
+# Limits the memory of a copy.
 _BYTES_AT_ONCE = 2**24
-# Descriptions that take more characters than this are told by their digest.
+# Longer descriptions, in characters, are replaced by their digest.
 _LONGEST = 200
-# What every module has, and what changes from training to validation.
+# Attributes that every module has, or that change between training and validation.
 _OF_TORCH = frozenset(vars(nn.Module()))
 _OURS = __name__.partition(".")[0]
 
 
 def describe(value: Any) -> Any:
-    """Say what an object is.
+    """Describe an object.
 
     Parameters
     ----------
     value : object
-        Plain values and containers are told by what they hold, tensors and arrays by a digest,
-        functions and classes by their names, defaults and what they close over, modules by their
-        layers and the plain attributes of these, objects that can be called and objects of ours
+        Plain values and containers are described by their content, tensors and arrays by a digest,
+        functions and classes by their names, defaults and closures, modules by their
+        layers and the plain attributes of these, callable objects and objects of this package
         by their attributes, and others by their type.
 
     Returns
     -------
     description : object
-        Of what JSON can hold.
+        Anything that JSON can hold.
     """
     return _describe(value, frozenset())
 
@@ -45,7 +45,7 @@ def _describe(value: Any, above: frozenset[int]) -> Any:
         value = value.item()
     if value is None or isinstance(value, bool | int | str):
         return value
-    if isinstance(value, float):  # of 1 and 1.0 follow the same bits
+    if isinstance(value, float):  # 1 and 1.0 give the same bits
         return int(value) if value.is_integer() else value if math.isfinite(value) else repr(value)
     if isinstance(value, np.ndarray):
         return digest(f"{value.dtype} {value.shape} {value.tolist()}".encode())
@@ -112,7 +112,7 @@ def _name(code: Any) -> str:
 
 
 def brief(value: Any) -> Any:
-    """Describe an object in a few words.
+    """Describe an object briefly.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def brief(value: Any) -> Any:
     Returns
     -------
     description : object
-        As of `describe`, or its digest if that is long.
+        As in `describe`, or its digest if that is long.
     """
     description = describe(value)
     text = json.dumps(description, sort_keys=True)
@@ -130,7 +130,7 @@ def brief(value: Any) -> Any:
 
 
 def digest_rows(rows: Any) -> str:
-    """Return a digest of rows, without a copy of more than some of them.
+    """Return a digest of rows, with a copy of only some of them at a time.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def digest(*parts: Any) -> str:
     Returns
     -------
     digest : str
-        Recognised by how it begins, see `is_digest`.
+        Recognised by its prefix, see `is_digest`.
     """
     whole = hashlib.blake2b(digest_size=16)
     for part in parts:
@@ -177,7 +177,7 @@ def digest(*parts: Any) -> str:
 
 
 def is_digest(description: Any) -> bool:
-    """Tell whether a description is a digest, of which nothing can be read.
+    """Tell whether a description is a digest, which is not readable.
 
     Parameters
     ----------

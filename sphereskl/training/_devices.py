@@ -1,10 +1,10 @@
-"""Where to compute."""
+"""Devices for computation."""
 
 import torch
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Find the device that a `device` parameter means.
+    """Find the device for a `device` parameter.
 
     Parameters
     ----------

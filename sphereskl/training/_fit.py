@@ -1,4 +1,4 @@
-"""One call that trains a net: callbacks, early stopping, threads, random numbers, clean-up."""
+"""Training of a net in one call: callbacks, early stopping, threads, random numbers, clean-up."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -38,37 +38,37 @@ def fit_net(
     Parameters
     ----------
     net : EmbeddingNet
-        Fresh, or trained before.
+        New, or trained before.
     train : TensorData
-        Rows to train on, on the net's device.
+        Training samples, on the net's device.
     valid : TensorData, default=None
-        Rows to judge every epoch by.
+        Validation samples for every epoch.
     max_epochs : int
-        Epochs to train for.
+        Maximum number of epochs.
     schedule : {"one_cycle", "cosine", "step", "constant"}
-        Learning rate over their course.
+        Learning rate schedule.
     keeps_momentum : bool, default=False
-        Whether the optimiser goes on where it was, as on a stream of parts.
+        Whether the optimiser keeps its state, as on a stream of parts.
     callbacks : sequence of skorch callbacks or pairs (name, callback), default=()
-        Hear of this training, and are forgotten by the net afterwards. The net is verbose
-        while they hear of it, so that those that print are heard.
+        Called during this training, and removed from the net afterwards. The net is verbose
+        while they are called, so that those that print do so.
     listener : EpochListener, default=None
-        Who hears of epochs, and may end the training.
+        Called for every epoch; it may end training.
     patience : int, default=None
-        Epochs without a better loss, of `valid` if there is any, after which to stop and to go
-        back to the best epoch; ``None`` trains to the end.
+        Early stopping: epochs without a lower loss, of `valid` if there is any, after which to
+        stop and restore the best epoch; ``None`` trains to the end.
     verbose : bool, default=False
         Whether to show a progress bar.
     draws_globally : bool, default=False
-        Whether the network may draw from torch's global generators while it trains; they are
-        seeded for it, and put back.
+        Whether the network may draw from torch's global generators in training; they are
+        seeded for it, and restored afterwards.
     group : ProcessGroup, default=None
-        Of `joined`: the processes that train together, with the same rows and options.
+        From `joined`: the processes that train together, with the same rows and options.
 
     Returns
     -------
     net : EmbeddingNet
-        Trained. Its ``interrupted_`` tells whether Ctrl-C ended the training.
+        Trained. Its ``interrupted_`` says whether Ctrl-C ended the training.
     """
     if callbacks:
         check_callbacks(callbacks, schedule)

@@ -1,4 +1,4 @@
-"""Which fit it is: all that decides its bits, part by part, and in what two fits differ."""
+"""Identity of a fit: everything that determines its bits, and how two fits differ."""
 
 import json
 import textwrap
@@ -14,12 +14,12 @@ from ._descriptions import brief, describe, digest, digest_rows, is_digest, own_
 from ._progress import ProgressBar
 from ._rows import Rows
 
-# Callbacks that only say something: a fit is the same with them and without.
+# Callbacks that only report: a fit is the same with and without them.
 SILENT = (EpochTimer, PrintLog, ProgressBar, SkorchProgressBar)
 
 _OPTIONS = ("optimizer", "lr", "weight_decay", "schedule", "max_epochs", "batch_size", "seed")
 _FUNCTIONS = ("max_grad_norm", "regularizer", "valid_score")
-# What users call what they pass to an estimator under other names.
+# Names that users know for what is passed to an estimator under other names.
 _NAMES = {"schedule": "lr_schedule", "seed": "the seed that follows from random_state"}
 
 
@@ -31,16 +31,16 @@ def identify(net: Any, train: Rows, valid: Rows | None, callbacks: Any) -> dict[
     net : EmbeddingNet
         With the weights that the fit starts from.
     train : Rows
-        To train on; `X` is read in slices of rows.
+        Training samples; `X` is read in slices of rows.
     valid : Rows or None
-        To judge every epoch by.
+        Validation samples.
     callbacks : list of pairs (name, callback)
         Those that may change the fit.
 
     Returns
     -------
     parts : dict
-        Short values and digests, by what they are of.
+        Short values and digests, by name.
     """
     parts = {
         "the layers of the network": digest(json.dumps(describe(net.module_)).encode()),
@@ -61,7 +61,7 @@ def identify(net: Any, train: Rows, valid: Rows | None, callbacks: Any) -> dict[
 
 
 def _digest_state(module: nn.Module) -> str:
-    """Return a digest of parameters, with whether they learn, and of buffers."""
+    """Return a digest of parameters, including whether they are trainable, and of buffers."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
     rows = (f"{name} {t.requires_grad} {digest_rows(t)}\n".encode() for name, t in tensors)
     return digest(*rows)
@@ -100,12 +100,12 @@ def _describe_callback(name: str, callback: Callback) -> dict[str, Any]:
 
 
 def circumstances(device: torch.device | str) -> dict[str, str]:
-    """Return what may change the last bits of a fit, though it is the same.
+    """Return what may change the last bits of a fit without changing the fit.
 
     Parameters
     ----------
     device : torch.device or str
-        Where it runs.
+        Device of the fit.
 
     Returns
     -------
@@ -116,12 +116,12 @@ def circumstances(device: torch.device | str) -> dict[str, str]:
 
 
 def name_of(parts: dict[str, Any]) -> str:
-    """Return a name for a fit that no other one has.
+    """Return a unique name for a fit.
 
     Parameters
     ----------
     parts : dict
-        Of `identify`.
+        From `identify`.
 
     Returns
     -------
@@ -132,12 +132,12 @@ def name_of(parts: dict[str, Any]) -> str:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Say in what two fits differ.
+    """Describe how two fits differ.
 
     Parameters
     ----------
     before, now : dict
-        Of `identify`, or of `circumstances`.
+        From `identify` or `circumstances`.
 
     Returns
     -------

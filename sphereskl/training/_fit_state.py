@@ -1,4 +1,4 @@
-"""All that a fit goes on from: taken from a net after an epoch, and given back to another."""
+"""State from which a fit can be resumed: taken after an epoch, and given to another net."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,8 +16,8 @@ from torch import nn
 from ._descriptions import describe, own_attributes
 from ._plain_values import flatten
 
-# What callbacks of skorch go on from. All else that they set follows from their parameters, is
-# of one epoch, or only says something.
+# State of skorch's callbacks. Everything else that they set follows from their parameters,
+# belongs to one epoch, or is only reported.
 _CARRIED: dict[type, tuple[str, ...]] = {
     EarlyStopping: ("misses_", "dynamic_threshold_", "best_model_weights_", "best_epoch_"),
     ScoringBase: ("best_score_",),
@@ -31,7 +31,7 @@ _MADE_ANEW = {
 
 
 class Snapshot:
-    """What callbacks and layers hold when a fit begins, to see later what has changed.
+    """Attributes of callbacks and layers at the start of a fit, to detect changes.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ class Snapshot:
         self.layers = {name: _described(own_attributes(layer)) for name, layer in _layers(net)}
 
     def changed(self, described: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
-        """Return those attributes that are other than they were.
+        """Return those attributes that have changed.
 
         Parameters
         ----------
         described : dict
-            Of `callbacks` or `layers`.
+            From `callbacks` or `layers`.
         attributes : dict
-            As they are now.
+            Current values.
 
         Returns
         -------
@@ -90,14 +90,14 @@ def take_state(
     callbacks : list of pairs (name, callback)
         Those that may change the fit.
     begun : Snapshot
-        Of the beginning.
+        From the start of the fit.
     n_before : int
-        Number of epochs in the history that are of earlier fits.
+        Number of epochs in the history from earlier fits.
 
     Returns
     -------
     stored : dict
-        Of what JSON can hold.
+        Anything that JSON can hold.
     tensors : dict of str to Tensor
         Not copied.
 
@@ -135,7 +135,7 @@ def take_state(
         "history": (net.history[n_before:], "the history"),
     }
     stored = {name: store(value, of) for name, (value, of) in values.items()}
-    # As `flatten` stores dictionaries, but with an error that says whose value it was.
+    # As `flatten` stores dictionaries, but with an error that names the owner of the value.
     own = [[k, store(_without_generators(v), f"the layer {k}")] for k, v in layers.items() if v]
     heard = [[k, store(_callback_state(c, begun, k), f"the callback {k}")] for k, c in callbacks]
     return {**stored, "layers": {"pairs": own}, "callbacks": {"pairs": heard}}, tensors
@@ -146,7 +146,7 @@ def _without_generators(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _generators(net: Any) -> dict[str, Any]:
-    """Return the states of all random generators that a fit draws from."""
+    """Return the states of all random generators that a fit uses."""
     own = {
         name: {
             attribute: (value.device.type, value.get_state())
@@ -183,14 +183,14 @@ def _has_state_dict(callback: Any) -> bool:
 
 
 def _callback_state(callback: Any, begun: Snapshot, name: str) -> Any:
-    """Return what a callback goes on from."""
+    """Return the state of a callback."""
     if _has_state_dict(callback):
         return callback.state_dict()
     attributes = vars(callback)
     kinds = [kind for kind in _CARRIED if isinstance(callback, kind)]
     state = {attr: attributes[attr] for kind in kinds for attr in _CARRIED[kind]}
     if not type(callback).__module__.startswith("skorch."):
-        # Users' own, some of them with a class of skorch's above.
+        # Users' own, some of them derived from a class of skorch.
         learned = {k: v for k, v in attributes.items() if k.endswith("_")}
         state |= learned | begun.changed(begun.callbacks[name], attributes)
         state = {attr: v for attr, v in state.items() if attr not in _MADE_ANEW}
@@ -213,16 +213,16 @@ def _set_callback_state(callback: Any, state: Any) -> None:
 
 
 def set_state(net: Any, callbacks: list[tuple[str, Callback]], state: dict[str, Any]) -> None:
-    """Let a net go on from a state.
+    """Resume a net from a state.
 
     Parameters
     ----------
     net : EmbeddingNet
         Before the first epoch of the same fit, with generator, optimiser and schedule.
     callbacks : list of pairs (name, callback)
-        Which have heard that training begins.
+        Their on_train_begin has been called.
     state : dict
-        Of `take_state`, with values for what was stored.
+        From `take_state`, with values for what was stored.
     """
     set_weights(net, state)
     net.optimizer_.load_state_dict(state["optimizer"])
@@ -239,14 +239,14 @@ def set_state(net: Any, callbacks: list[tuple[str, Callback]], state: dict[str, 
 
 
 def set_weights(net: Any, state: dict[str, Any]) -> None:
-    """Give a net the weights of a state, and its loss where it was.
+    """Restore the weights of a net and the state of its loss.
 
     Parameters
     ----------
     net : EmbeddingNet
         Of the same fit.
     state : dict
-        As of `set_state`.
+        As in `set_state`.
     """
     net.module_.load_state_dict(state["module"])
     buffers = dict(net.module_.named_buffers())

@@ -1,14 +1,14 @@
-"""Which rows are held out, from training or from a member, decided by what the rows hold."""
+"""Hold-out: which samples are held out, from training or from a member, by their content."""
 
 import hashlib
 from typing import NamedTuple
 
 import numpy as np
 
-# Bounds the memory of a copy in float64, and of the edges of every row's stratum.
+# Limits the memory of a copy in float64, and of the edges of every row's stratum.
 _ROWS_AT_ONCE, _KEYS_AT_ONCE = 4096, 65_536
 
-# So many keys say where a share of all ends; beyond that a sample of them is sorted.
+# This many keys determine where a share of all ends; of more, a sample is sorted.
 _MOST_SORTED = 2**18
 _LAST_KEY = np.uint64(2**64 - 1)
 
@@ -21,7 +21,7 @@ def row_keys(X: np.ndarray, seed: int) -> np.ndarray:
     X : ndarray of shape (n_samples, ...)
         Rows; rows of equal numbers get equal keys, whatever the type of the numbers.
     seed : int
-        Salt in [0, 2^63): other seeds give unrelated keys.
+        Salt in [0, 2^63): different seeds give unrelated keys.
 
     Returns
     -------
@@ -46,46 +46,46 @@ def row_keys(X: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _canonical(X: np.ndarray) -> np.ndarray:
-    """Return rows in the type that holds the numbers of all others, with one zero and one NaN."""
+    """Return rows in the type that can represent all others, with one zero and one NaN."""
     rows = np.add(X, 0.0, dtype=np.float64, order="C")  # -0.0 + 0.0 is 0.0
     rows[np.isnan(rows)] = np.nan
     return rows
 
 
 def sampled(keys: np.ndarray, most: int) -> np.ndarray:
-    """Choose rows by their content, whatever part of the range their keys lie in.
+    """Choose rows by their content, in whatever range their keys lie.
 
     Parameters
     ----------
     keys : ndarray of shape (n_samples,), uint64
         From `row_keys`.
     most : int
-        Number of rows to expect.
+        Expected number of rows.
 
     Returns
     -------
     chosen : ndarray of shape (n_samples,), bool
-        Copies of a row share their fate. All, if there are no more rows.
+        Copies of a row are treated alike. All, if there are no more rows.
     """
     if len(keys) <= most:
         return np.ones(len(keys), dtype=bool)
-    # Multiplication by 2^64 divided by the golden ratio scatters numbers that lie together
+    # Multiplication by 2^64 divided by the golden ratio scatters adjacent numbers
     # (Knuth, The Art of Computer Programming, volume 3, section 6.4).
     limit = np.uint64(int(most / len(keys) * 2**64))
     return keys * np.uint64(0x9E3779B97F4A7C15) < limit
 
 
 class KeyRanges(NamedTuple):
-    """Parts of the rows, by where a row's key lies among those of its stratum.
+    """Parts of the rows, by the position of a row's key among those of its stratum.
 
-    Whatever rows come later, each is in the part that it was in before: the ranges stay.
+    Rows that come later do not change the part of earlier ones: the ranges stay fixed.
 
     Parameters
     ----------
     strata : ndarray of shape (n_strata,), int64
-        Sorted; rows of others are in no part.
+        Sorted; rows of other strata are in no part.
     edges : ndarray of shape (n_strata, n_parts - 1), uint64
-        Least key of the second part, of the third, and so on.
+        Smallest key of the second part, of the third, and so on.
     """
 
     strata: np.ndarray
@@ -121,8 +121,8 @@ class KeyRanges(NamedTuple):
 def hold_out(keys: np.ndarray, target: np.ndarray, fraction: float) -> KeyRanges:
     """Choose a stratified share of the distinct rows to hold out: part 0 of two.
 
-    Copies of a row with the same target stay together: none is trained on while another
-    judges the result, and a row of weight 2 is treated exactly as two copies of it.
+    Copies of a row with the same target stay together: none is in both the training and the
+    validation set, and a row of weight 2 is treated exactly as two copies of it.
 
     Parameters
     ----------
@@ -148,14 +148,14 @@ def hold_out(keys: np.ndarray, target: np.ndarray, fraction: float) -> KeyRanges
     """
     strata, sizes, sorted_keys = _by_stratum(keys, target)
     ends = np.cumsum(sizes)
-    # Systematic sampling along the strata: the whole gives its share as well.
+    # Systematic sampling along the strata: the total share is exact as well.
     crossed = np.floor(np.append(0, ends) * fraction + 0.5).astype(np.int64)
     held_out = np.minimum(np.diff(crossed), sizes - 1)
     return _ranges(strata, sorted_keys, ends - sizes, np.stack([held_out, sizes - held_out], 1))
 
 
 def assign_folds(keys: np.ndarray, target: np.ndarray, n_folds: int) -> KeyRanges:
-    """Deal the distinct rows out to folds, stratum by stratum.
+    """Assign the distinct rows to folds, stratum by stratum.
 
     Parameters
     ----------
@@ -169,8 +169,9 @@ def assign_folds(keys: np.ndarray, target: np.ndarray, n_folds: int) -> KeyRange
     Returns
     -------
     ranges : KeyRanges
-        One part for every fold; the only distinct row of a stratum is in none, since no fold
-        can spare it. Folds differ by one distinct row at the most, in every stratum and in all.
+        One part for every fold; the only distinct row of a stratum is in none, so that every
+        member is trained on it. Folds differ by at most one distinct row, in every stratum and
+        in total.
 
     Examples
     --------
@@ -183,7 +184,7 @@ def assign_folds(keys: np.ndarray, target: np.ndarray, n_folds: int) -> KeyRange
     strata, sizes, sorted_keys = _by_stratum(keys, target)
     starts = np.cumsum(sizes) - sizes
     spared = np.where(sizes > 1, sizes, 0)
-    # Rows are counted through all strata and dealt out in turn: fold f gets those whose number
+    # Rows are numbered through all strata and assigned in turn: fold f gets those whose number
     # leaves f when divided by the number of folds, (n - f + n_folds - 1) // n_folds below n.
     until = np.append(0, np.cumsum(spared))[:, None]
     counts = np.diff((until - np.arange(n_folds) + n_folds - 1) // n_folds, axis=0)
@@ -210,6 +211,6 @@ def _ranges(
     """Return the ranges that give parts of every stratum their counts of the keys."""
     ends = np.cumsum(counts, axis=1)
     first = np.append(sorted_keys, _LAST_KEY)[np.minimum(starts[:, None] + ends, len(sorted_keys))]
-    # Behind the last key of a stratum comes the one of the next, which says nothing here.
+    # After the last key of a stratum comes the next stratum, which is irrelevant here.
     edges = np.where(ends == ends[:, -1:], _LAST_KEY, first)[:, :-1]
     return KeyRanges(strata, edges)

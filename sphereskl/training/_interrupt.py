@@ -1,9 +1,9 @@
-"""Who pressed Ctrl-C, and what they meant by it."""
+"""Handling of Ctrl-C: whether it ends one training or the whole program."""
 
 import sys
 import warnings
 
-# What may stand between a prompt and the training of one estimator.
+# Functions that may be between a prompt and the training of one estimator.
 _PASSES_THROUGH = (
     "sphereskl",
     "sklearn.base",
@@ -14,14 +14,14 @@ _PASSES_THROUGH = (
 
 
 def called_from_prompt() -> bool:
-    """Tell whether the running fit was asked for at an interactive prompt.
+    """Tell whether the running fit was started at an interactive prompt.
 
     Returns
     -------
     called_from_prompt : bool
         True in a notebook cell or a console that fits one estimator, alone or at the end
         of a pipeline: Ctrl-C means "enough". False in scripts, in worker processes and
-        below anything that fits more than once, such as a search: Ctrl-C means "stop".
+        inside anything that fits more than once, such as a search: Ctrl-C means "stop".
     """
     if not hasattr(sys, "ps1"):
         return False
@@ -37,17 +37,17 @@ def called_from_prompt() -> bool:
 
 
 def settle_interruption(n_epochs: int) -> None:
-    """Do what Ctrl-C during training asked for, once the best model so far is complete.
+    """Handle Ctrl-C during training, once the best model so far is complete.
 
     Parameters
     ----------
     n_epochs : int
-        How many epochs the training had finished.
+        Number of epochs finished in training.
 
     Raises
     ------
     KeyboardInterrupt
-        Unless one fit was asked for at a prompt, where a warning says what was kept.
+        Unless one fit was started at a prompt, where a warning says what was kept.
     """
     if not called_from_prompt():
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Samples that become tensors batch by batch."""
+"""Samples that are encoded batch by batch."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
@@ -7,24 +7,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Bytes to a multiple of which torch aligns the memory of tensors on the CPU.
+# Alignment of torch's tensors in CPU memory, in bytes.
 _ALIGNMENT = 64
 
 _ROWS_AT_ONCE = 16_384
 
 
 class Source(Protocol):
-    """Rows that are stored somewhere, such as `sphereskl.preprocessing.StoredRows`."""
+    """Rows in some storage, such as `sphereskl.preprocessing.StoredRows`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape that they would have as one array."""
+        """Shape of all rows as one array."""
         ...
 
     def __len__(self) -> int: ...
 
     def take(self, index: np.ndarray) -> Any:
-        """Return rows of these, without reading them."""
+        """Select rows, without reading them."""
         ...
 
     def parts(self, indices: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -33,16 +33,17 @@ class Source(Protocol):
 
 
 class LazyRows:
-    """Encoded samples that are read and encoded when they are asked for.
+    """Encoded samples that are read and encoded on demand.
 
-    They stand where the training loop and `infer` take a tensor of samples.
+    They replace a tensor of samples in the training loop and in `infer`.
 
     Parameters
     ----------
     source : Source
-        Rows as they are stored.
+        Stored rows.
     encode : callable
-        Maps an array of rows to a tensor, row by row: in any batch a row becomes the same.
+        Maps an array of rows to a tensor, row by row: the result of a row does not depend on
+        its batch.
 
     Examples
     --------
@@ -68,7 +69,7 @@ class LazyRows:
         return next(self.parts([torch.tensor(rows) % len(self)]))
 
     def index_select(self, dim: int, index: Tensor) -> "LazyRows":
-        """Return rows of these without reading them; `dim` is 0, as for tensors."""
+        """Select rows without reading them; `dim` is 0, as for tensors."""
         if dim != 0:
             raise ValueError(f"dim must be 0, the axis of the rows, got {dim}.")
         return LazyRows(self.source.take(index.cpu().numpy()), self.encode)
@@ -79,7 +80,7 @@ class LazyRows:
         Parameters
         ----------
         indices : iterable of Tensor of int64
-            Of the rows of every part, on the CPU.
+            Indices of the rows of every part, on the CPU.
 
         Yields
         ------
@@ -103,5 +104,5 @@ class LazyRows:
 
 
 def aligned(x: Tensor) -> Tensor:
-    """Return a tensor that begins where those of torch do: kernels differ with alignment."""
+    """Return a tensor with torch's memory alignment: kernels differ with alignment."""
     return x if x.data_ptr() % _ALIGNMENT == 0 else x.clone()

@@ -1,4 +1,4 @@
-"""Somebody outside of a training who hears of its epochs, and may end it."""
+"""Listener of the epochs of a training, which may end it."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -9,14 +9,14 @@ from skorch.utils import noop
 
 
 class EpochListener(Callback):
-    """Tell of every epoch that begins and ends.
+    """Report the begin and the end of every epoch.
 
     Parameters
     ----------
     begin : callable
         ``begin(net)``, called before an epoch.
     end : callable
-        ``end(net)``, called after an epoch that was finished; True ends the training.
+        ``end(net)``, called after a finished epoch; True ends the training.
     """
 
     def __init__(self, begin: Callable[[Any], Any], end: Callable[[Any], Any]):
@@ -31,22 +31,22 @@ class EpochListener(Callback):
             raise KeyboardInterrupt
 
     def __reduce__(self) -> Any:
-        # A net that is pickled while it trains does not take along who listens.
+        # A net that is pickled in training is pickled without its listener.
         return EpochListener, (noop, noop)
 
 
 def snapshot(net: Any) -> Any:
-    """Return a net as it is between two epochs.
+    """Return a copy of a net between two epochs.
 
     Parameters
     ----------
     net : EmbeddingNet
-        Being trained.
+        In training.
 
     Returns
     -------
     twin : EmbeddingNet
-        Another one, which shares nothing that learns and knows the finished epochs only.
+        A new one, which shares no trainable state and has the finished epochs only.
     """
     state = net.__getstate__()
     progress = state["progress"]

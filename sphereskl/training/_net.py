@@ -1,4 +1,4 @@
-"""The skorch net that trains embedding models, with a hot path of its own."""
+"""The skorch net that trains embedding models, with an efficient loop of its own."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -20,7 +20,7 @@ from ._readable import RowNumbers
 from ._resume import resume_of
 from ._rows import Rows
 
-# Parts that travel by themselves, and those of skorch that this net does without.
+# Parts that are stored separately, and those of skorch that this net does not use.
 _NOT_CARRIED = (
     *("module", "criterion", "dataset", "iterator_train", "iterator_valid", "train_split"),
     *("compile", "predict_nonlinearity", "torch_load_kwargs", "use_caching", "warm_start"),
@@ -28,17 +28,16 @@ _NOT_CARRIED = (
 
 
 class StopTraining(Exception):
-    """A callback asked for the end of training."""
+    """A callback requested the end of training."""
 
 
 class EmbeddingNet(TrainingLoop):
     """Skorch net over whole tensors.
 
-    Skorch brings history, callbacks, device handling and pickling. Replaced are its data
+    Skorch provides history, callbacks, device handling and pickling. Replaced are its data
     loading (whole tensors instead of a ``DataLoader``), its epoch loop (one host
-    synchronisation an epoch; callbacks hear of batches only if they listen to them), its
-    predictions (in the units of y) and its way with Ctrl-C (`interrupted_` tells, instead of
-    silence).
+    synchronisation per epoch; batch methods of callbacks are called only if they have any), its
+    predictions (in the units of y) and its handling of Ctrl-C (reported by `interrupted_`).
 
     Parameters
     ----------
@@ -49,39 +48,39 @@ class EmbeddingNet(TrainingLoop):
     optimizer : str or callable, default="adamw"
         See `make_optimizer`.
     weight_decay : float, default=0.0
-        Decay of weight matrices.
+        Weight decay of weight matrices.
     schedule : {"one_cycle", "cosine", "step", "constant"}, default="constant"
-        Learning rate over the course of a fit.
+        Learning rate schedule of a fit.
     max_grad_norm : float, default=None
-        Largest norm of the gradient; longer ones are shortened to it.
+        Gradient clipping: maximum norm of the gradient.
     regularizer : callable, default=None
-        ``regularizer(model)``, a scalar that is added to what is minimised; ``train_loss``
-        goes without it, and ``train_penalty`` is its mean over an epoch's steps.
+        ``regularizer(model)``, a scalar penalty that is added to the loss; ``train_loss``
+        is without it, and ``train_penalty`` is its mean over an epoch's steps.
     augmentation : Augmentation, default=None
-        Changes the samples of every batch that is trained on.
+        Data augmentation of the training batches.
     valid_score : callable, default=None
-        ``valid_score(logits, target, weight)``, a scalar to record for validation rows.
+        ``valid_score(logits, target, weight)``, a scalar to record for validation samples.
     reader : object, default=None
-        What knows the units of y; see `ReadableNet`. ``None`` takes row numbers of prototypes
-        for labels.
+        Translates between targets and the units of y; see `ReadableNet`. ``None`` uses indices of
+        prototypes as labels.
     scale : float, default=None
-        Scale of probabilities, forgotten when training goes on; ``None`` is that of the loss.
+        Scale of probabilities, discarded when training continues; ``None`` is that of the loss.
     seed : int, default=0
-        Of the order in which rows are visited.
+        Random seed of the order of samples.
     **kwargs
-        Of skorch's ``NeuralNet``: lr, max_epochs, batch_size, callbacks, device, ...
+        Parameters of skorch's ``NeuralNet``: lr, max_epochs, batch_size, callbacks, device, ...
 
     Attributes
     ----------
     interrupted_ : bool
         Whether Ctrl-C ended the last training.
     n_finished_ : int
-        Number of epochs that ran to their end.
+        Number of completed epochs.
     """
 
-    # Only seen by type checkers: skorch sets it when it initialises.
+    # For type checkers only: skorch sets it when it initialises.
     optimizer_: Any
-    # Whether the network may draw from torch's global generators while it trains.
+    # Whether the network may draw from torch's global generators in training.
     draws_globally_ = False
 
     def __init__(
@@ -110,7 +109,7 @@ class EmbeddingNet(TrainingLoop):
         self.reader = RowNumbers() if reader is None else reader
         self.scale = scale
         self.seed = seed
-        # Skorch's annotations, read off its defaults, are narrower than what it accepts.
+        # Skorch's annotations, inferred from its defaults, are narrower than what it accepts.
         options: dict[str, Any] = {"optimizer": optimizer, "train_split": None, "verbose": 0}
         super().__init__(module, criterion, **{**options, **kwargs})
 
@@ -119,15 +118,15 @@ class EmbeddingNet(TrainingLoop):
         return [("epoch_timer", EpochTimer())]
 
     def reconfigure(self, criterion: Criterion | AngularCriterion, **options: Any) -> Self:
-        """Take options that changed since the last training; the model stays as it is.
+        """Update options that changed since the last training; the model is unchanged.
 
         Parameters
         ----------
         criterion : Criterion
-            The loss; it goes on where the last one was.
+            The loss; it continues in the state of the last one.
         **options
-            Of the constructor, the device among them. Another optimiser, decay or device starts
-            without momentum.
+            Parameters of the constructor, including the device. Another optimiser, decay or device
+            starts without momentum.
 
         Returns
         -------
@@ -150,7 +149,7 @@ class EmbeddingNet(TrainingLoop):
         return self
 
     def partial_fit(self, X: TensorData, y: TensorData | None = None, **kwargs: Any) -> Self:
-        """Train for `max_epochs` on rows `X`, validating on rows `y` if there are any."""
+        """Train for `max_epochs` on rows `X`, validating on rows `y` if given."""
         if not self.initialized_:
             self.initialize()
         if self.optimizer_ is None:
@@ -174,14 +173,14 @@ class EmbeddingNet(TrainingLoop):
         return self
 
     def _train(self, train: Rows, told: dict[str, Any]) -> None:
-        """Train to the end, or until somebody has had enough."""
+        """Train to the end, or until a callback or Ctrl-C ends it."""
         try:
             self._begin(told)
             self.fit_loop(train, self.judged_)
         except StopTraining:
             pass
         except KeyboardInterrupt:
-            if self.group_ is not None:  # the others may be anywhere in their steps
+            if self.group_ is not None:  # the others may be at any step
                 raise
             self.interrupted_ = True
         except Exception:
@@ -192,27 +191,27 @@ class EmbeddingNet(TrainingLoop):
 
     def _begin(self, told: dict[str, Any]) -> None:
         if self._has_own_rate():
-            # Where it starts, and what torch asks of an optimiser that goes on.
+            # Its initial value, and what torch requires of an optimiser that continues.
             for group in self.optimizer_.param_groups:
                 if group.get("initial_lr") != self.lr:
                     group["lr"] = group["initial_lr"] = self.lr
         try:
             self.notify("on_train_begin", **told)
         finally:
-            # Callbacks may have loaded another history, with an epoch that was cut short.
+            # Callbacks may have loaded another history, with an unfinished epoch.
             while self.history and "train_loss" not in self._last_epoch():
                 del self.history[-1]
             self.n_finished_ = len(self.history)
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call a method of every callback, and end training if one asked for it."""
+        """Call a method of every callback, and end training if one requested it."""
         getattr(self, method_name)(self, **cb_kwargs)
         stops = None
         for name, callback in self.callbacks_:
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
             except KeyboardInterrupt as stop:
-                # How skorch's callbacks ask for the end; from anywhere else it is Ctrl-C.
+                # How skorch's callbacks request the end; from anywhere else it is Ctrl-C.
                 stops = stop
             except Exception as error:
                 reason = explained(name, callback, error, self._last_epoch())
@@ -225,10 +224,10 @@ class EmbeddingNet(TrainingLoop):
                 raise StopTraining from stops
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return modules on the CPU and plain values, which any pickler can carry.
+        """Return modules on the CPU and plain values, which any pickler supports.
 
-        Skorch pickles modules by itself, out of sight of what pickles the net, which alone may
-        know how classes of a notebook travel.
+        Skorch pickles modules separately, hidden from the pickler of the net, which may be the
+        only one that can pickle classes of a notebook.
         """
         options = {name: value for name, value in vars(self).items() if name[-1] != "_" != name[0]}
         trained = self.initialized_
@@ -255,5 +254,5 @@ class EmbeddingNet(TrainingLoop):
         self.interrupted_ = state["progress"]["interrupted"]
         self.n_finished_ = state["progress"]["n_finished"]
         self.module_.eval()
-        # Schedule and order of rows are bound to the fit that is over.
+        # Schedule and order of rows belong to the finished fit.
         restore_momentum(self, state["momentum"])

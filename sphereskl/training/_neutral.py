@@ -1,4 +1,4 @@
-"""Training does not see what the caller has switched in torch."""
+"""Training independent of the caller's torch settings."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,13 +10,13 @@ import torch
 def neutral_torch() -> Iterator[None]:
     """Compute as in a fresh process: with gradients, in single precision, on the CPU by default.
 
-    A fit is not part of the caller's graph, and its result may not depend on
+    A fit is not part of the caller's autograd graph, and its result must not depend on
     `torch.set_grad_enabled`, `torch.inference_mode`, `torch.autocast`,
-    `torch.set_default_dtype` or `torch.set_default_device`. All are put back afterwards.
+    `torch.set_default_dtype` or `torch.set_default_device`. All are restored afterwards.
 
     Notes
     -----
-    All but the default dtype belong to the thread. It is changed only where it is not float32;
+    All but the default dtype are per thread. It is changed only if it is not float32;
     other threads see the change while the block runs.
 
     Examples

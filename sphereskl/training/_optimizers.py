@@ -1,4 +1,4 @@
-"""Optimisers by name, with weight decay where it belongs."""
+"""Optimisers by name, with weight decay for weight matrices only."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,28 +23,28 @@ def make_optimizer(
     lr: float,
     weight_decay: float,
 ) -> torch.optim.Optimizer:
-    """Build an optimiser for the parameters of a module that learn.
+    """Build an optimiser for the trainable parameters of a module.
 
     Parameters
     ----------
     optimizer : {"adamw", "adam", "sgd"} or callable
-        "sgd" has momentum 0.9. A callable, such as an optimiser class or a
+        "sgd" uses momentum 0.9. A callable, such as an optimiser class or a
         ``functools.partial`` of one, is called with parameter groups and ``lr``.
     module : nn.Module
-        What to train.
+        Module to train.
     lr : float
         Learning rate.
     weight_decay : float
-        Decay of weight matrices and filters. Biases, normalisation weights, the scale,
+        Weight decay of weight matrices and filters. Biases, normalisation weights, the scale,
         prototypes and weights of spherical layers do not decay: shrinking them does not
-        regularise, it moves the model, or, where only their direction counts, makes longer
-        steps. Prototypes whose length counts (`AngularModel` with ``free_prototypes``) are
-        a weight matrix like others.
+        regularise, it changes the model, or, if only their direction matters, increases the
+        effective learning rate. Prototypes whose norm matters (`AngularModel` with
+        ``free_prototypes``) are treated as a weight matrix.
 
     Returns
     -------
     optimizer : torch.optim.Optimizer
-        With two parameter groups: those that decay and those that do not.
+        With two parameter groups: with and without decay.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def make_optimizer(
     spherical = {
         id(parameter)
         for layer in module.modules()
-        # What has an angular operator looks at the directions of its weights alone.
+        # Only the directions of weights matter in layers with an angular operator.
         if isinstance(getattr(layer, "operator", None), AngularOperator)
         for parameter in layer.parameters(recurse=False)
     }

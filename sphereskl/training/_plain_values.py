@@ -1,4 +1,4 @@
-"""Values of a training as JSON and tensors, and back in the same bits, without code."""
+"""Values of a training as JSON and tensors, restored to the same bits, without code."""
 
 import math
 from collections import Counter
@@ -11,24 +11,24 @@ from torch import Tensor
 
 
 def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """Turn a value into JSON.
+    """Encode a value as JSON.
 
     Parameters
     ----------
     value : object
         Numbers, strings, tensors, arrays of numbers, and lists, tuples and dictionaries of these.
     tensors : dict of str to Tensor
-        Gets the tensors and arrays.
+        Receives the tensors and arrays.
 
     Returns
     -------
     stored : object
-        Of what JSON can hold.
+        Anything that JSON can hold.
 
     Raises
     ------
     TypeError
-        If the value is anything else; it says of which type, and where it is.
+        If the value is anything else; the message gives its type and position.
     """
     if value is None or type(value) in (bool, int, str):
         return value
@@ -67,7 +67,7 @@ def _is_known_to_torch(dtype: np.dtype[Any]) -> bool:
 
 
 def unflatten(stored: Any, tensors: Mapping[str, Tensor], device: torch.device | str) -> Any:
-    """Turn JSON back into the value that it stands for.
+    """Decode JSON to the value that it represents.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def unflatten(stored: Any, tensors: Mapping[str, Tensor], device: torch.device |
     tensors : dict of str to Tensor
         The tensors, on the CPU.
     device : torch.device or str
-        Where those go that were not on the CPU.
+        Device of tensors that were not on the CPU.
 
     Returns
     -------

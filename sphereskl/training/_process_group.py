@@ -1,4 +1,4 @@
-"""Processes that fit one model together: what they tell each other, and what if one is lost."""
+"""Processes that train one model together: their communication, and the loss of one of them."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -13,23 +13,23 @@ from torch import distributed as dist
 
 
 class ProcessGroup:
-    """All processes of the default group of `torch.distributed`, which fit together; see `joined`.
+    """All processes of the default group of `torch.distributed`, in one fit; see `joined`.
 
     Attributes
     ----------
     rank : int
         Number of this process.
     size : int
-        How many they are.
+        Number of processes.
 
     Notes
     -----
-    Every method is to be called by all of them, in the same order. They have communicators of
-    their own, beside the user's: a process that cannot go on closes them, which the others
-    notice at once where the backend is gloo, and the default group stays in step.
+    Every method must be called by all of them, in the same order. They have communicators of
+    their own, separate from the user's: a process that fails closes them, which the others
+    notice at once with the gloo backend, and the default group stays synchronised.
     """
 
-    # (default group, communicators), until a fit fails or the default group is another one. Not
+    # (default group, communicators), until a fit fails or the default group changes. Not
     # one for every fit: closing a connection could lose a message that is still being read.
     _opened: tuple[Any, Any] | None = None
 
@@ -42,7 +42,7 @@ class ProcessGroup:
             ProcessGroup._opened = dist.group.WORLD, group
 
     def agreed(self, value: Any) -> Any:
-        """Return the value that process 0 has."""
+        """Return the value of process 0."""
         told = [value]
         self._exchange(dist.broadcast_object_list, told, src=0)
         return told[0]
@@ -54,7 +54,7 @@ class ProcessGroup:
         return bool(flag.item())
 
     def share(self, tensors: Iterable[Tensor]) -> None:
-        """Put the numbers of process 0 into tensors, in place."""
+        """Broadcast the tensors of process 0, in place."""
         by_dtype: dict[torch.dtype, list[Tensor]] = {}
         for tensor in tensors:
             by_dtype.setdefault(tensor.dtype, []).append(tensor.detach())
@@ -66,7 +66,7 @@ class ProcessGroup:
                 tensor.copy_(piece.view_as(tensor))
 
     def check_same(self, parts: dict[str, Any]) -> None:
-        """Refuse to go on, in every process, if one was given other parts than process 0."""
+        """Raise an error in every process if one was given other parts than process 0."""
         of_all: list[Any] = [None] * self.size
         digests = {name: _digest(part) for name, part in parts.items()}
         self._exchange(dist.all_gather_object, of_all, digests)
@@ -81,21 +81,21 @@ class ProcessGroup:
             )
 
     def sum(self, tensor: Tensor) -> None:
-        """Add up a tensor over all processes, in place; all get the same bits."""
+        """Sum a tensor over all processes, in place; all get the same bits."""
         self._exchange(dist.all_reduce, tensor)
 
     def part_of(self, n_rows: int, rank: int | None = None) -> range:
-        """Return the rows that are this process's, or those of `rank`: even shares, in order."""
+        """Return the rows of this process, or of `rank`: equal shares, in order."""
         rank = self.rank if rank is None else rank
         return range(n_rows * rank // self.size, n_rows * (rank + 1) // self.size)
 
     def gather(self, rows: Tensor, n_rows: int) -> Tensor:
-        """Put the rows of all processes together.
+        """Concatenate the rows of all processes.
 
         Parameters
         ----------
         rows : Tensor of shape (..., n_own_rows, n_outputs)
-            Of the rows that are this process's part.
+            The rows of this process.
         n_rows : int
             Number of rows of all processes.
 
@@ -114,13 +114,13 @@ class ProcessGroup:
         return torch.cat(parts, dim=-2)
 
     def leave(self) -> None:
-        """Close the communicators: this process does not go on with what was begun."""
+        """Close the communicators: this process does not continue the fit."""
         opened, ProcessGroup._opened = ProcessGroup._opened, None
         if opened is not None and dist.is_initialized() and opened[0] is dist.group.WORLD:
             dist.destroy_process_group(opened[1])
 
     def wait(self) -> None:
-        """Return when all have come here."""
+        """Wait until all processes have reached this point."""
         self._exchange(dist.all_gather_object, [None] * self.size, None)
 
     def _exchange(self, collective: Callable[..., Any], *args: Any, **options: Any) -> None:
@@ -129,7 +129,7 @@ class ProcessGroup:
         self._translated(collective, *args, group=ProcessGroup._opened[1], **options)
 
     def _translated(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """Say what it means if the others are not heard of."""
+        """Explain the error if the other processes do not respond."""
         try:
             return call(*args, **options)
         except RuntimeError as error:
@@ -144,7 +144,7 @@ class ProcessGroup:
                 ) from reason
             limit = "" if self._timeout is None else f" of {self._timeout.total_seconds():g} s"
             raise RuntimeError(
-                f"Process {self.rank} of the process group cannot go on with a fit, because "
+                f"Process {self.rank} of the process group cannot continue a fit, because "
                 "another one failed, died, did not come to the same fit or was silent for the "
                 f"group's timeout{limit}; see what the others say."
             ) from reason
@@ -164,7 +164,7 @@ def joined() -> Iterator[ProcessGroup | None]:
     Raises
     ------
     RuntimeError
-        If another process failed, died or did not come within the timeout of the group.
+        If another process failed, died or did not respond within the timeout of the group.
 
     Examples
     --------
@@ -186,9 +186,9 @@ def joined() -> Iterator[ProcessGroup | None]:
 
 
 def _timeout(group: Any) -> timedelta | None:
-    """Return how long a group waits, None if its backend does not tell."""
+    """Return the timeout of a group, None if its backend does not report it."""
     try:
-        # New groups take torch's default for theirs; there is no public way to ask.
+        # New groups do not inherit the timeout; there is no public way to read it.
         return group._get_backend(group._device_types[0]).options._timeout
     except (AttributeError, IndexError, RuntimeError):
         return None

@@ -1,4 +1,4 @@
-"""Progress of a fit, for those who ask."""
+"""Progress bar of a fit."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from skorch.callbacks import Callback
 
 from ._bars import make_bar
 
-# What is shown of an epoch, in short.
+# Short names of what is shown of an epoch.
 _SHOWN = {"train_loss": "loss", "valid_loss": "valid", "valid_score": "score"}
 
 
@@ -27,7 +27,7 @@ class ProgressBar(Callback):
         self.close()
 
     def close(self) -> None:
-        """End the bar, which errors leave open."""
+        """Close the bar, which errors leave open."""
         if self.bar_ is not None:
             self.bar_.close()
             self.bar_ = None

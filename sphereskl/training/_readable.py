@@ -1,4 +1,4 @@
-"""A skorch net that answers in the units of y, as scorers expect."""
+"""A skorch net that predicts in the units of y, as scorers expect."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -15,14 +15,14 @@ from ._rows import Rows
 
 
 class Reader(Protocol):
-    """What an estimator tells its net of the units of y.
+    """Translation between a net and the units of y, from an estimator.
 
-    Classifiers have ``classes_``, and what knows classes has ``class_logits(logits)``, their
+    Classifiers have ``classes_``, and readers of classes have ``class_logits(logits)``, their
     columns of the logits. ``scale`` is a function that returns the scale of probabilities.
     """
 
     def decode_target(self, target: Tensor) -> Any:
-        """Return targets as the user gave them."""
+        """Return targets in the form of the user's."""
         ...
 
     def predict(self, logits: np.ndarray, scale: Callable[[], float]) -> Any:
@@ -30,7 +30,7 @@ class Reader(Protocol):
         ...
 
     def score(self, y: Any, predicted: Any) -> float:
-        """Return what the estimator's `score` does."""
+        """Return the score of the estimator."""
         ...
 
     def tag(self, tags: Any) -> Any:
@@ -39,14 +39,14 @@ class Reader(Protocol):
 
 
 class RowNumbers:
-    """Reader of a net without an estimator: a label is the row number of its prototype."""
+    """Reader of a net without an estimator: a label is the index of its prototype."""
 
     def decode_target(self, target: Tensor) -> Tensor:
-        """Return targets as they are."""
+        """Return targets unchanged."""
         return target
 
     def predict(self, logits: np.ndarray, scale: Callable[[], float]) -> np.ndarray:
-        """Return the row number of the nearest prototype."""
+        """Return the index of the nearest prototype."""
         return logits.argmax(axis=1)
 
     def class_logits(self, logits: np.ndarray) -> np.ndarray:
@@ -58,28 +58,28 @@ class RowNumbers:
         return float(np.mean(np.asarray(y) == predicted))
 
     def tag(self, tags: Any) -> Any:
-        """Tell nothing."""
+        """Change nothing."""
         return tags
 
 
 class ReadableNet(NeuralNet):
     """Skorch net whose predictions, probabilities and score are those of an estimator.
 
-    Samples are encoded ones: a tensor, or what callbacks are given as ``dataset_train`` and
-    ``dataset_valid``. Predictions are those of evaluation mode.
+    Samples are encoded: a tensor, or the ``dataset_train`` and ``dataset_valid`` of
+    callbacks. Predictions are those of evaluation mode.
 
     Attributes
     ----------
     judged_ : Rows or None
-        While training, the rows that judge: alone or as a dataset, each is predicted by its
-        judge, the member that was not trained on it.
+        During training, the validation samples: alone or as a dataset, each is predicted by the
+        member that was not trained on it.
     heard_ : Tensor or None
-        While callbacks hear of a batch, its samples.
+        During a callback's batch methods, the samples of the batch.
     collected_ : tuple (function, outputs) or None
-        Outputs that a scoring callback put in place of inference, which it hands out but once.
+        Outputs that a scoring callback has cached in place of inference, used only once.
     """
 
-    # Only seen by type checkers: skorch sets these when it initialises.
+    # For type checkers only: skorch sets these when it initialises.
     module_: EmbeddingModel
     criterion_: Criterion | AngularCriterion
 
@@ -97,7 +97,7 @@ class ReadableNet(NeuralNet):
     def forward_iter(
         self, X: Any, training: bool = False, device: str | torch.device = "cpu"
     ) -> Iterator[Tensor]:
-        """Yield what the module returns in evaluation mode, in one piece."""
+        """Yield the output of the module in evaluation mode, in one piece."""
         inputs = self._inputs(X)
         trains = self.module_.training
         self.module_.eval()
@@ -108,7 +108,7 @@ class ReadableNet(NeuralNet):
         yield outputs.to(device)
 
     def predict(self, X: Any) -> Any:
-        """Predict in the form of the `y` that is learned from."""
+        """Predict in the form of the training targets `y`."""
         return self.reader.predict(self._logits(X), self._scale)
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -123,7 +123,7 @@ class ReadableNet(NeuralNet):
         return (logits[:, 1] - logits[:, 0]) / 2 if logits.shape[1] == 2 else logits
 
     def score(self, X: Any, y: Any) -> float:
-        """Return what the estimator's `score` does, without weights."""
+        """Return the score of the estimator, without weights."""
         return self.reader.score(y, self.predict(X))
 
     def __sklearn_tags__(self):
@@ -141,8 +141,8 @@ class ReadableNet(NeuralNet):
             return self.criterion_.logits(self._outputs(X)).double().cpu().numpy()
 
     def _outputs(self, X: Any) -> Tensor:
-        # Scoring callbacks put what they have collected in place of `forward_iter`: of the rows
-        # that they score, not of others that a scorer may ask about.
+        # Scoring callbacks replace `forward_iter` by cached outputs: for the samples that they
+        # score, not for others that a scorer may use.
         collect = vars(self).get("forward_iter")
         if collect is None or not (isinstance(X, Rows) or X is self.heard_):
             return next(ReadableNet.forward_iter(self, X, device=self.device))
@@ -162,26 +162,26 @@ class ReadableNet(NeuralNet):
 
 
 def expected_scale(module: EmbeddingModel, criterion: Criterion | AngularCriterion) -> float:
-    """Return the scale of probabilities to expect before any row was asked.
+    """Return the prior scale of probabilities, before calibration.
 
     Parameters
     ----------
     module : EmbeddingModel
-        Of classes.
+        Model of classes.
     criterion : Criterion or AngularCriterion
         Its loss.
 
     Returns
     -------
     scale : float
-        The one that the loss multiplies logits by; where it has none, the least that lets a row
-        at its prototype be sure of its class.
+        The factor of the logits in the loss; if it has none, the smallest with which a sample
+        at its prototype has a probability close to 1.
     """
     n_classes = len(module.prototypes)
     if isinstance(criterion, AngularCriterion):
         if criterion.loss.scale == "norm":
             return 1.0
-        # Every operator is 1 at an angle of 0: what is left of the logit there is the scale.
+        # Every operator is 1 at an angle of 0: what remains of the logit there is the scale.
         return criterion.loss.logits(torch.ones(1, n_classes)).max().item()
     if criterion.uses_scale:
         return module.scale.item()

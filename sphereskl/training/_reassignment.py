@@ -1,4 +1,4 @@
-"""Exchange of prototypes among classes while the network learns."""
+"""Reassignment of prototypes to classes during training."""
 
 from typing import Any
 
@@ -12,24 +12,24 @@ from ._inference import infer
 
 
 class ReassignPrototypes(Callback):
-    """Give every class the prototype nearest to where the network maps it, once an epoch.
+    """Callback that reassigns prototypes to the classes nearest to them, once per epoch.
 
-    Prototypes are placed without regard to the data; if there are many classes in few
-    dimensions, which class gets which matters. After each epoch the mean embedding of
-    every class is updated, and the assignment of classes to prototypes with the largest
-    sum of cosines is taken. Prototypes change owners, not places.
+    Prototypes are placed without regard to the data; with many classes in few
+    dimensions, the assignment of classes to prototypes matters. After each epoch the mean
+    embedding of every class is updated, and the assignment with the largest sum of cosines
+    is made. Prototypes change their classes, not their positions.
 
     Parameters
     ----------
     momentum : float, default=0.9
-        How much of a class's running mean survives an epoch, in [0, 1).
+        Weight of a class's running mean after an epoch, in [0, 1).
     until_epoch : int, default=None
-        Number of epochs after which the assignment stays; ``None`` never stops.
+        Number of epochs after which the assignment is fixed; ``None`` never stops.
 
     Notes
     -----
-    Every epoch's history gains ``n_reassigned``, the number of classes whose prototype
-    changed. The additional pass over the training rows costs about a third of an epoch.
+    Every epoch's history gets ``n_reassigned``, the number of classes whose prototype
+    changed. The additional pass over the training samples costs about a third of an epoch.
 
     References
     ----------
@@ -73,7 +73,7 @@ class ReassignPrototypes(Callback):
         module = net.module_.eval()
         z = infer(module.embed, dataset_train.X, device=net.device).to(self.means_.device)
         # Deviation from DL2PA: its queue adds 0.9 of a mean to the mean itself, and lets
-        # the last row of a class in a batch stand for all of them.
+        # the last sample of a class in a batch represent all of them.
         fresh = class_means(z, dataset_train, len(self.means_))
         seen = self.means_.any(dim=1, keepdim=True)
         kept = torch.where(seen, self.momentum, 0.0).to(fresh.dtype)
@@ -87,7 +87,7 @@ class ReassignPrototypes(Callback):
 
 
 def class_means(z: Tensor, data: TensorData, n_classes: int) -> Tensor:
-    """Weighted mean embedding of every class, zero for a class without rows."""
+    """Weighted mean embedding of every class, zero for a class without samples."""
     target = data.target.to(z.device)
     weight = torch.ones(len(z)) if data.weight is None else data.weight
     weight = weight.to(z.device, z.dtype)

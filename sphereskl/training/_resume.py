@@ -1,4 +1,4 @@
-"""Fits that go on where they were cut off."""
+"""Checkpoints from which interrupted fits are resumed."""
 
 import os
 import time
@@ -20,7 +20,7 @@ from ._sealed_files import clear_drafts
 
 @dataclass
 class _Course:
-    """A fit under way: what it is, where its file is, and how far it has come."""
+    """A fit in progress: its identity, its file, and its progress."""
 
     path: str
     identity: dict[str, Any]
@@ -33,38 +33,39 @@ class _Course:
 
 
 class Resume(Callback):
-    """Write files from which the same fit goes on, if it is cut off, to the same bits.
+    """Callback that writes checkpoints, from which an interrupted fit is resumed bit by bit.
 
-    A fit of the same data, parameters and `random_state` that finds its file goes on after the
-    last epoch in it; one that was finished is not trained again. On a CPU the result, the bits of
-    the weights and the history included, is that of a fit that nobody cut off.
+    A fit with the same data, parameters and `random_state` that finds its file continues after
+    the last epoch in it; a finished one is not trained again. On a CPU the result, including the
+    bits of the weights and the history, is that of an uninterrupted fit.
 
     Parameters
     ----------
     path : str or Path
-        A file, for one fit; or a folder, that is there or whose name ends with a slash, for any
-        number of fits, such as those of a search: each gets a file named after what it is.
+        A file, for one fit; or a folder that exists or whose name ends with a slash, for any
+        number of fits, such as those of a search: each gets a file named after its identity.
     every_epochs : int, default=1
-        Write after so many epochs; ``None`` goes by the time alone.
+        Number of epochs between two checkpoints, at least 1; ``None`` goes by time only.
     every_seconds : float, default=None
-        Write after the first epoch that ends so long after the last writing.
+        Time between two checkpoints, positive: write after the first epoch that ends this many
+        seconds after the last one.
 
     Raises
     ------
     ValueError
-        While fitting: if a file is damaged, or of another fit, which it says in what it differs;
+        While fitting: if a file is damaged, or of another fit, with the differences;
         if the network or a callback holds something that a file without code cannot hold; in
         `partial_fit`, since a stream has no end.
 
     Notes
     -----
-    A file holds weights, optimiser, schedule, random generators, history, and what callbacks go
-    on from: early stopping its best weights, `ReassignPrototypes` its means. Callbacks of your own
-    take part by ``state_dict`` and ``load_state_dict``, or by those of their attributes that end
-    in an underscore or have changed, if these are numbers, strings, tensors, arrays, or
-    containers of these. A file is no pickle, holds no rows of the data, stands under a checksum,
-    and is replaced when the next one is complete. Functions are known by their names, defaults
-    and what they close over, not by what they do.
+    A file holds weights, optimiser, schedule, random generators, history, and the state of
+    callbacks: the best weights of early stopping, the means of `ReassignPrototypes`. Your own
+    callbacks are stored by ``state_dict`` and ``load_state_dict``, or by those of their
+    attributes that end in an underscore or have changed, if these are numbers, strings, tensors,
+    arrays, or containers of these. A file is not a pickle, holds no training samples, has a
+    checksum, and is replaced when the next one is complete. Functions are identified by their
+    names, defaults and closures, not by their behaviour.
 
     See Also
     --------
@@ -116,18 +117,18 @@ class Resume(Callback):
             )
 
     def begin(self, net: Any, train: Rows, valid: Rows | None, n_epochs: int) -> int:
-        """Go on from the file, if there is one, else write the first.
+        """Resume from the file, if there is one, else write the first.
 
         Parameters
         ----------
         net : EmbeddingNet
-            With generator, optimiser and schedule; all callbacks have heard that training begins.
+            With generator, optimiser and schedule; after on_train_begin of all callbacks.
         train : Rows
-            To train on.
+            Training samples.
         valid : Rows or None
-            To judge every epoch by.
+            Validation samples.
         n_epochs : int
-            Of the whole fit.
+            Number of epochs of the whole fit.
 
         Returns
         -------
@@ -155,12 +156,12 @@ class Resume(Callback):
         return course.n_left
 
     def after_epoch(self, net: Any) -> None:
-        """Write the file if it is time to.
+        """Write the file if it is due.
 
         Parameters
         ----------
         net : EmbeddingNet
-            After an epoch that all callbacks have heard of, and that none took for the last.
+            After an epoch and its callbacks, none of which ended the training.
         """
         course = self.course_
         assert course is not None
@@ -172,20 +173,20 @@ class Resume(Callback):
         course.n_left -= 1
 
     def finish(self, net: Any) -> None:
-        """Write the file of a fit that came to its end.
+        """Write the file of a finished fit.
 
         Parameters
         ----------
         net : EmbeddingNet
-            After all callbacks have heard of the end.
+            After on_train_end of all callbacks.
         """
         course, self.course_ = self.course_, None
         if course is None or net.interrupted_:
             return
         if course.final is not None:
-            # What callbacks do to a network at the end of training is done already.
+            # Changes of the network by callbacks at the end of training are done already.
             set_weights(net, course.final)
-        # What else ends training may have been Ctrl-C in a callback: such a fit may go on.
+        # Anything else that ends training may be Ctrl-C in a callback: such a fit can be resumed.
         elif course.n_left == 0 or _has_stopped(net):
             self.course_ = course
             self._write(net, finished=True)
@@ -226,14 +227,14 @@ def _compare(path: str, found: dict[str, Any], identity: dict[str, Any]) -> None
     told = differences(found["circumstances"], identity["circumstances"])
     if told:
         warnings.warn(
-            f"The fit goes on from {path!r} though {told}; its last bits may be others than those "
-            "of a fit that was not cut off.",
+            f"The fit is resumed from {path!r} though {told}; its last bits may differ from those "
+            "of an uninterrupted fit.",
             stacklevel=2,
         )
 
 
 def _has_stopped(net: Any) -> bool:
-    """Tell whether early stopping, of ours or of skorch's, has ended the training."""
+    """Tell whether early stopping, of this package or of skorch, has ended the training."""
     return any(
         isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
         for _, callback in net.callbacks_
@@ -241,18 +242,18 @@ def _has_stopped(net: Any) -> bool:
 
 
 def _is_first_process() -> bool:
-    """Tell whether it is this process that writes, of several that train one network."""
+    """Tell whether this process writes, of several that train one network."""
     parallel = torch.distributed
     return not (parallel.is_available() and parallel.is_initialized() and parallel.get_rank())
 
 
 def resume_of(net: Any) -> Resume | None:
-    """Return the callback of a net that lets its fits go on.
+    """Return the `Resume` callback of a net.
 
     Parameters
     ----------
     net : EmbeddingNet
-        With callbacks that are initialised.
+        With initialised callbacks.
 
     Returns
     -------
@@ -264,7 +265,7 @@ def resume_of(net: Any) -> Resume | None:
 
 
 def check_resume(callbacks: Any, *, streams: bool) -> None:
-    """Refuse what does not go together with fits that go on.
+    """Refuse callbacks and streams that are incompatible with resuming.
 
     Parameters
     ----------
@@ -276,7 +277,7 @@ def check_resume(callbacks: Any, *, streams: bool) -> None:
     Raises
     ------
     ValueError
-        If there are two of them, one beside a callback that loads another start, or one on a
+        If there are two of them, one with a callback that loads another start, or one on a
         stream.
     """
     plain = [item[1] if isinstance(item, list | tuple) else item for item in callbacks]

@@ -1,4 +1,4 @@
-"""A fit that fails leaves what was fitted before it."""
+"""A fit that fails leaves the estimator as it was."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,23 +10,23 @@ from ..geometry import one_thread
 
 @contextmanager
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
-    """Put an estimator back if a block does not reach its end.
+    """Restore an estimator if a block fails.
 
     Parameters
     ----------
     estimator : object
-        Its attributes are put back, and the weights of the network and of the criterion of its
+        Its attributes are restored, and the weights of the network and of the criterion of its
         ``net_``, if it has one: a warm start trains them in place.
 
     Raises
     ------
     BaseException
-        What the block raised, afterwards.
+        The exception of the block, afterwards.
 
     Notes
     -----
     Ctrl-C counts as an error here, since it may come at any line. The one that `fit_net`
-    survives does not pass through this block: see `settle_interruption`.
+    handles does not pass through this block: see `settle_interruption`.
     """
     before = vars(estimator).copy()
     net = before.get("net_")
@@ -34,7 +34,7 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
     # On one thread: a forked process could wait for threads that it does not have.
     with one_thread():
         states = [deepcopy(module.state_dict()) for module in trained]
-    # Prototypes may be put in place of others, which a state alone could not undo.
+    # Prototypes may have been replaced, which a state alone could not undo.
     owned = [_with_own_dicts(module) for module in trained]
     settings, n_epochs = ({}, 0) if net is None else (vars(net).copy(), len(net.history))
     try:
@@ -55,5 +55,5 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
 
 
 def _with_own_dicts(module: Any) -> dict[str, Any]:
-    """Return what a module holds; its dictionaries, such as that of buffers, as copies."""
+    """Return the attributes of a module; its dictionaries, such as that of buffers, as copies."""
     return {name: copy(v) if isinstance(v, dict) else v for name, v in vars(module).items()}

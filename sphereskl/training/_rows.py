@@ -1,4 +1,4 @@
-"""What callbacks are given for data: datasets of skorch's, with targets in the units of y."""
+"""Datasets passed to callbacks: those of skorch, with targets in the units of y."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,21 +19,21 @@ class Rows(Dataset):
     data : TensorData
         On the training device.
     reader : object
-        What turns targets back into `y`; see `ReadableNet`.
+        Translates targets back into `y`; see `ReadableNet`.
     judged : bool, default=False
-        Whether every row is judged by the member that its fold names, as validation rows are,
+        Whether every sample is predicted by the member that its fold names, as in validation,
         instead of by the mean of all.
 
     Notes
     -----
-    They do not travel: in a pickle or a copy of a net that is being trained stands None.
+    They are not pickled: a pickle or a copy of a net in training has None in their place.
     """
 
     data: TensorData
     reader: Any
     judged: bool = False
 
-    # What skorch's own dataset finds out when it is made.
+    # Attributes that skorch's own dataset computes.
     X_indexing = y_indexing = None
     X_is_ndframe = False
 
@@ -44,22 +44,22 @@ class Rows(Dataset):
 
     @property
     def target(self) -> Tensor:
-        """Targets as the loss sees them."""
+        """Targets of the loss."""
         return self.data.target
 
     @property
     def weight(self) -> Tensor | None:
-        """Row weights, (n_samples,)."""
+        """Sample weights, (n_samples,)."""
         return self.data.weight
 
     @cached_property
     def y(self) -> Any:
-        """Targets in the units of the user's."""
+        """Targets in the user's units."""
         return self.reader.decode_target(self.data.target)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What a model takes to predict the rows."""
+        """Inputs of a model in prediction."""
         return self.data.inputs if self.judged else (self.data.X,)
 
     def __len__(self) -> int:

@@ -23,11 +23,11 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
     ----------
     name : {"one_cycle", "cosine", "step", "constant"}
         "one_cycle" rises from lr/25 to lr over the first 30 % of the steps and falls to
-        nearly nothing (Smith and Topin 2019); "cosine" rises linearly over the first 5 %
+        nearly zero (Smith and Topin 2019); "cosine" rises linearly over the first 5 %
         and falls along a half cosine (Loshchilov and Hutter 2017); "step" divides by 10
         after 53 % and 84 % of the steps (Liu et al. 2017); "constant" is `lr`.
     optimizer : torch.optim.Optimizer
-        Whose learning rates to set, whatever they were.
+        Optimiser whose learning rates are set, whatever they were.
     lr : float
         Peak learning rate.
     n_steps : int
@@ -45,9 +45,9 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
     """
     if name not in SCHEDULES:
         raise ValueError(f"name must be one of {', '.join(SCHEDULES)}, got {name!r}.")
-    n_steps = int(n_steps)  # torch takes no integers of NumPy's
+    n_steps = int(n_steps)  # torch does not accept NumPy integers
     for group in optimizer.param_groups:
-        # An optimiser that went through a schedule before would start where that ended.
+        # An optimiser that had a schedule before would start where that ended.
         group["lr"] = lr
         group.pop("initial_lr", None)
     if name == "one_cycle" and n_steps > 1:

@@ -1,4 +1,4 @@
-"""Files that stand whole or not at all: tensors and JSON under a checksum over every bit."""
+"""Files written atomically: tensors and JSON with a checksum of everything."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from torch import Tensor
 
 _DIGITS = 64
 _UNSEALED = "0" * _DIGITS
-# A draft that nobody has written to for so long, in seconds, is of a writer that was killed.
+# A draft that was not written to for so many seconds belongs to a process that was killed.
 _ABANDONED = 600
 
 
@@ -26,15 +26,15 @@ class SealedFiles:
     Parameters
     ----------
     kind : str
-        Key of the metadata under which the header stands.
+        Key of the header in the metadata.
 
     Attributes
     ----------
     opening : bytes
-        How every file begins after the eight bytes that hold the length of its header, so that
-        the checksum is found, and compared, before anything is parsed.
+        First bytes of every file after the eight bytes that hold the length of its header, so
+        that the checksum is found, and compared, before anything is parsed.
     seal : slice
-        Where the checksum stands.
+        Position of the checksum.
     """
 
     def __init__(self, kind: str):
@@ -48,9 +48,9 @@ class SealedFiles:
         Parameters
         ----------
         header : dict
-            Of what JSON can hold.
+            Anything that JSON can hold.
         tensors : dict of str to Tensor
-            Under their names.
+            Tensors by name.
 
         Returns
         -------
@@ -66,7 +66,7 @@ class SealedFiles:
         return content
 
     def is_whole(self, content: bytes | bytearray) -> bool:
-        """Tell whether the checksum fits.
+        """Tell whether the checksum is correct.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class SealedFiles:
         Returns
         -------
         is_whole : bool
-            False if any bit is another than it was.
+            False if any bit has changed.
         """
         return secrets.compare_digest(content[self.seal], self._checksum(content))
 
@@ -91,7 +91,7 @@ class SealedFiles:
         Returns
         -------
         header : dict or None
-            ``None`` if it is none of this kind.
+            ``None`` for a file of another kind.
         """
         length = int.from_bytes(content[:8], "little")
         try:
@@ -102,7 +102,7 @@ class SealedFiles:
         return header if isinstance(header, dict) else None
 
     def _checksum(self, content: bytes | bytearray) -> bytes:
-        """Return the checksum of a file's bytes, as if that in them were not there yet."""
+        """Return the checksum of a file's bytes, without the checksum in them."""
         digest = hashlib.blake2b(digest_size=_DIGITS // 2)
         view = memoryview(content)
         for part in (view[: self.seal.start], _UNSEALED.encode(), view[self.seal.stop :]):
@@ -117,25 +117,25 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON.")
+    raise ValueError(f"{name} is not JSON.")
 
 
 def replace_file(path: str, content: bytes | bytearray) -> None:
-    """Put a file into its place once all of it is on the disk.
+    """Put a file into its place once all of it is on disk (atomic replacement).
 
     Parameters
     ----------
     path : str
-        Where; a file that stands there stays until the new one is complete.
+        Path; an existing file is kept until the new one is complete.
     content : bytes
-        Of the file.
+        Content of the file.
 
     Raises
     ------
     ValueError
-        If a folder or a device stands there.
+        If the path is a folder or a device.
     OSError
-        If the disk is full, the folder cannot be written to, and the like; a former file stands.
+        If the disk is full, the folder is not writable, etc.; an existing file is kept.
     """
     mode = None
     if os.path.lexists(path):
@@ -144,7 +144,7 @@ def replace_file(path: str, content: bytes | bytearray) -> None:
             raise ValueError(f"{path!r} is a folder or a device; name a file to write.")
         if not os.access(path, os.W_OK):
             raise PermissionError(13, "Permission denied", path)
-    # Beside the file, since only within a file system is a change of name one step.
+    # In the same folder, since a rename is atomic only within a file system.
     folder, beginning = _draft_names(path)
     draft = os.path.join(folder, f"{beginning}{secrets.token_hex(8)}.tmp")
     try:
@@ -164,7 +164,7 @@ def replace_file(path: str, content: bytes | bytearray) -> None:
 
 
 def clear_drafts(path: str) -> None:
-    """Remove what writers of a file left that were killed, ten minutes after their last byte.
+    """Remove drafts of killed processes, ten minutes after their last write.
 
     Parameters
     ----------
@@ -179,6 +179,6 @@ def clear_drafts(path: str) -> None:
 
 
 def _draft_names(path: str) -> tuple[str, str]:
-    """Return the folder of a file's drafts, and how their names begin, however long its own is."""
+    """Return the folder of a file's drafts, and the prefix of their names, of limited length."""
     folder, name = os.path.split(path)
     return folder, f".{hashlib.blake2b(os.fsencode(name), digest_size=6).hexdigest()}-"

@@ -12,9 +12,9 @@ _LOCK = threading.RLock()
 
 @contextmanager
 def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Seed torch's global generators for a block, and put them back afterwards.
+    """Seed torch's global generators for a block, and restore them afterwards.
 
-    For what takes no generator: the initialisers of layers, and networks of the user's that
+    For code that takes no generator: the initialisers of layers, and users' networks that
     draw random numbers themselves. One thread at a time.
 
     Parameters
@@ -22,13 +22,13 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     seed : int
         Non-negative seed.
     device : torch.device or str, default="cpu"
-        Whose generator to seed besides that of the CPU.
+        Device whose generator is seeded in addition to that of the CPU.
     """
     device = torch.device(device)
     gpus = [device.index or 0] if device.type == "cuda" else []
     with _LOCK, torch.random.fork_rng(gpus):
-        # Not torch.manual_seed: it would seed every GPU there is, and fork_rng restores
-        # only those that it was told of.
+        # Not torch.manual_seed: it would seed every GPU, and fork_rng restores
+        # only those that it is given.
         torch.default_generator.manual_seed(seed)
         for gpu in gpus:
             torch.cuda.default_generators[gpu].manual_seed(seed)
