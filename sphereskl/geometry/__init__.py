@@ -12,7 +12,7 @@ from ._separation import (
     uniformity,
 )
 from ._sphere import angle, cosines, exp_map, log_map, normalize, sample_uniform
-from ._threads import one_thread
+from ._threads import one_thread, threads_outside
 from ._von_mises_fisher import fit_von_mises_fisher, von_mises_fisher_log_density
 from .codes import (
     arc,
@@ -64,6 +64,7 @@ __all__ = [
     "similarity_from_costs",
     "similarity_from_vectors",
     "simplex",
+    "threads_outside",
     "triplet_accuracy",
     "uniformity",
     "von_mises_fisher_log_density",

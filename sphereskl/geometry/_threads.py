@@ -10,6 +10,21 @@ _here = threading.local()
 _threads_outside = torch.get_num_threads()
 
 
+def threads_outside() -> int:
+    """Return how many threads torch has where the calling thread is not in `one_thread`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.geometry import one_thread, threads_outside
+    >>> n_threads = torch.get_num_threads()
+    >>> with one_thread():
+    ...     threads_outside() == n_threads
+    True
+    """
+    return _threads_outside if getattr(_here, "is_inside", False) else torch.get_num_threads()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run a block on one core, in the calling thread.

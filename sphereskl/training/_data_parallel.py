@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ..nn import Dropout
-from ._by_member import by_member
 from ._data import TensorData
+from ._gathered_loss import gathered_loss
 from ._inference import infer
 from ._process_group import ProcessGroup
 
@@ -40,45 +40,27 @@ def shared_gradients(
 
     Notes
     -----
-    With outputs :math:`o_r` of the rows of process r, the loss :math:`L(o_1, ..., o_R; w)` of the
-    whole batch has the gradient
-
-    .. math::
-
-        \frac{dL}{dw} = \sum_r \frac{do_r}{dw}^T \frac{\partial L}{\partial o_r}
-        + \frac{\partial L}{\partial w},
-
-    where the last term is the direct dependence on parameters: the scale of the loss, and
-    regularisers. Every process has all outputs, and so knows :math:`L`, its derivatives with
-    respect to outputs and the direct ones; the Jacobian it knows for its own rows. So each
-    adds its term of the sum, process 0 also the last one, and no weight of a part is needed.
-
-    An average of the parts' own gradients, as in general data-parallel training, equals this only
-    for losses that are a mean over rows, with each part weighted by its share of the
-    rows, and not by its sum of weights, since losses here divide by the number of rows. `gaussian`,
-    the logarithm of a mean, and the mean over rows that have a target in `joint_loss` are not such
-    means, and losses of users may not be either.
+    Every process has all outputs, and so knows the loss and its gradient with respect to them, see
+    `gathered_loss`; the Jacobian it knows for its own rows. So each adds its term of the sum, and
+    process 0 also the direct dependence on parameters.
     """
     parameters = [p for p in net.module_.parameters() if p.requires_grad]
     own = group.part_of(len(batch.X))
     # With fewer rows than processes, some evaluate a row that is not counted.
     outputs = net.module_(batch.X[own.start : own.stop] if own else batch.X[:1])
     counted = outputs.detach().narrow(-2, 0, len(own))
-    whole = group.gather(counted, len(batch.X)).requires_grad_()
-    values: list[Tensor] = [net.criterion_(*by_member(whole, batch), net.module_)]
-    if net.regularizer is not None:
-        values.append(net.regularizer(net.module_))
-    sum(values[1:], values[0]).backward()
+    whole = group.gather(counted, len(batch.X))
+    values, gradient = gathered_loss(net, whole, batch)
     if group.rank > 0:
         for parameter in parameters:
             if parameter.grad is not None:
                 parameter.grad.zero_()
-    if outputs.requires_grad and whole.grad is not None:
+    if outputs.requires_grad:
         pulled = torch.zeros_like(outputs)
-        pulled.narrow(-2, 0, len(own)).copy_(whole.grad.narrow(-2, own.start, len(own)))
+        pulled.narrow(-2, 0, len(own)).copy_(gradient.narrow(-2, own.start, len(own)))
         outputs.backward(pulled)
     _add_up(group, parameters)
-    return [value.detach() for value in values], whole.detach()
+    return values, whole.detach()
 
 
 def _add_up(group: ProcessGroup, parameters: list[nn.Parameter]) -> None:

@@ -1,12 +1,13 @@
 """Training of a net in one call: callbacks, early stopping, threads, random numbers, clean-up."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 from skorch.callbacks import LRScheduler
 
-from ..geometry import one_thread
+from ..geometry import one_thread, threads_outside
 from ._callbacks import QuietStopping, check_callbacks, without_reports
 from ._data import TensorData
 from ._data_parallel import draw_apart
@@ -92,6 +93,8 @@ def fit_net(
         stack.callback(bar.close)
         if train.target.device.type == "cpu":
             stack.enter_context(one_thread())
+            if threads_outside() > 1:  # begun when the first shard comes
+                net.executor_ = stack.enter_context(ThreadPoolExecutor(threads_outside()))
         if draws_globally:
             stack.enter_context(seeded(net.seed + rank, train.target.device))
         try:
@@ -106,3 +109,4 @@ def fit_net(
                     callback.lr_scheduler_ = None
             # Callbacks may hold weights, data or open files; the net outlives them.
             net.callbacks, net.callbacks_, net.verbose, net.group_ = None, [], 0, None
+            net.executor_ = net.shards_ = None

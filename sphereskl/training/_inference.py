@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..geometry import one_thread
+from ..geometry import one_thread, threads_outside
 from ._lazy_rows import LazyRows, aligned
 
 # Matrix products pick their kernel by the number of rows, and kernels differ in the last
@@ -60,7 +60,7 @@ def infer(
         On the CPU.
     """
     device = torch.device(device)
-    n_threads = torch.get_num_threads() if device.type == "cpu" else 1
+    n_threads = threads_outside() if device.type == "cpu" else 1
 
     def compute(chunk: tuple[Tensor, ...]) -> Tensor:
         with ExitStack() as stack:

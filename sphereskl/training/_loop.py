@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from typing import Any, Self
 
 import torch
@@ -21,6 +22,7 @@ from ._readable import ReadableNet
 from ._resume import resume_of
 from ._rows import Rows
 from ._schedules import make_schedule
+from ._shards import Shards, least_rows
 from ._short_step import short_backward, short_step
 
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -43,6 +45,8 @@ class TrainingLoop(ReadableNet):
     schedule: str
     seed: int
     group_: ProcessGroup | None = None  # of processes that train together, see `fit_net`
+    executor_: Executor | None = None  # of threads that shards of a batch run in
+    shards_: Shards | None = None
 
     def fit_loop(
         self, X: Rows, y: Rows | None = None, epochs: int | None = None, **kwargs: Any
@@ -65,12 +69,14 @@ class TrainingLoop(ReadableNet):
         if resume is not None and self.group_ is not None:
             # A folder that not all machines see would let some go on and others begin.
             self.group_.check_same({"number of epochs that Resume leaves": n_left})
-        step = None
+        self.shards_, step = self._cut(train), None
         for _ in range(n_left):
             self.notify("on_epoch_begin", **data)
             if step is None or self.group_ is not None or self._is_watched():
                 # Callbacks of the user's may have changed the network, here or in another process.
                 step = self._choose_step()
+                if self.shards_ is not None:
+                    self.shards_.forget()
                 self.module_.train()
             changed = batches if self.augmentation is None else augmented(self, batches)
             self._train_epoch(changed, step)
@@ -84,6 +90,14 @@ class TrainingLoop(ReadableNet):
             if resume is not None:
                 resume.after_epoch(self)
         return self
+
+    def _cut(self, train: TensorData) -> Shards | None:
+        """Return the shards of batches, if they are worth it on this device."""
+        if self.group_ is not None or train.target.device.type != "cpu":
+            return None
+        n_rows = least_rows(self.module_, train.X[:1])
+        whole = n_rows is None or 2 * n_rows > min(self.batch_size, len(train.X))
+        return None if whole else Shards(self, n_rows, self.executor_)
 
     def _choose_step(self) -> Callable[[TensorData], list[Tensor]]:
         if self._is_heard():
@@ -121,6 +135,8 @@ class TrainingLoop(ReadableNet):
                 parameter.grad = None
         if self.group_ is not None:
             return shared_gradients(self, batch, self.group_)
+        if self.shards_ is not None:
+            return self.shards_.gradients(batch)
         outputs = self.module_(batch.X)
         loss = self.criterion_(*by_member(outputs, batch), self.module_)
         values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
@@ -153,6 +169,8 @@ class TrainingLoop(ReadableNet):
         self.heard_ = batch.X
         self.notify("on_batch_begin", **told)
         self.module_.train()
+        if self.shards_ is not None:
+            self.shards_.forget()
         parameters = list(self.module_.named_parameters())
         values, outputs = self._step(
             batch,

@@ -10,6 +10,7 @@ from ..nn import EmbeddingModel, TableInput, WrittenOut, cross_entropy, layer_pa
 from ._by_member import by_member
 from ._criterion import Criterion
 from ._data import TensorData
+from ._hooks import is_hooked
 from ._short_update import short_update
 
 # Smoothed targets are looked up in a table of as many rows and columns; where there are more,
@@ -90,13 +91,8 @@ def _is_plain(net: Any) -> bool:
         and net.max_grad_norm is None
         and net.module_.device.type == "cpu"
         and not torch.distributed.is_initialized()
-        and not any(map(_is_hooked, (*net.module_.modules(), net.criterion_)))
+        and not any(map(is_hooked, (*net.module_.modules(), net.criterion_)))
     )
-
-
-def _is_hooked(module: nn.Module) -> bool:
-    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return any(getattr(module, kind) for kind in kinds)
 
 
 def _written_out(model: nn.Module, criterion: Any) -> WrittenOut | None:

@@ -1,5 +1,6 @@
 """Dropout with noise that is reproducible in threads."""
 
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -69,6 +70,19 @@ class Dropout(nn.Module):
         """
         if stream != self._stream:
             self._stream, self._generator = stream, None
+
+    def seed_copies(self, copies: Sequence["Dropout"]) -> None:
+        """Give copies that train on parts of a batch noise of their own, which this layer draws.
+
+        Parameters
+        ----------
+        copies : sequence of Dropout
+            On the CPU.
+        """
+        generator = self._generator_on(torch.device("cpu"))
+        seeds = torch.empty(len(copies), dtype=torch.int64).random_(generator=generator)
+        for layer, seed in zip(copies, seeds.tolist(), strict=True):
+            layer._generator_on(torch.device("cpu")).manual_seed(seed)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
