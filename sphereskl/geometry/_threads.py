@@ -11,7 +11,7 @@ _threads_outside = torch.get_num_threads()
 
 
 def threads_outside() -> int:
-    """Return how many threads torch has where the calling thread is not in `one_thread`.
+    """Return torch's number of threads, outside of any `one_thread` block.
 
     Examples
     --------

@@ -93,7 +93,7 @@ def fit_net(
         stack.callback(bar.close)
         if train.target.device.type == "cpu":
             stack.enter_context(one_thread())
-            if threads_outside() > 1:  # begun when the first shard comes
+            if threads_outside() > 1:  # threads start with the first shard
                 net.executor_ = stack.enter_context(ThreadPoolExecutor(threads_outside()))
         if draws_globally:
             stack.enter_context(seeded(net.seed + rank, train.target.device))

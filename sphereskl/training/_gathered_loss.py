@@ -1,4 +1,4 @@
-"""The loss of a batch whose rows went through the network in parts."""
+"""Loss of a batch whose rows were passed through the network in parts."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def gathered_loss(net: Any, outputs: Tensor, batch: TensorData) -> tuple[list[Te
     values : list of Tensor
         Loss and, if there is a regulariser, penalty, detached.
     gradient : Tensor, as `outputs`
-        Of their sum. What depends on parameters directly is on them as ``grad``.
+        Gradient of their sum. The direct dependence on parameters is added to their ``grad``.
 
     Notes
     -----
@@ -38,14 +38,14 @@ def gathered_loss(net: Any, outputs: Tensor, batch: TensorData) -> tuple[list[Te
         \frac{dL}{dw} = \sum_r \frac{do_r}{dw}^T \frac{\partial L}{\partial o_r}
         + \frac{\partial L}{\partial w},
 
-    where the last term is what depends on parameters directly: the scale of the loss, and
+    where the last term is the direct dependence on parameters: the scale of the loss, and
     regularisers. Each part adds its term of the sum, and no weight of a part is needed.
 
-    An average of the parts' own gradients, which is what engines for any network take, has this
-    value only for losses that are a mean over rows, with each part weighted by its share of the
+    An average of the parts' own gradients, as in general data-parallel training, equals this only
+    for losses that are a mean over rows, with each part weighted by its share of the
     rows, and not by its sum of weights, since losses here divide by the number of rows. `gaussian`,
-    the logarithm of a mean, and the mean over rows that have a target in `joint_loss` are no such
-    means, and neither may be a loss of the user's.
+    the logarithm of a mean, and the mean over rows that have a target in `joint_loss` are not such
+    means, and losses of users may not be either.
     """
     outputs = outputs.requires_grad_()
     values: list[Tensor] = [net.criterion_(*by_member(outputs, batch), net.module_)]

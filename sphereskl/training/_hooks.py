@@ -1,4 +1,4 @@
-"""Whether somebody listens to a module."""
+"""Detection of hooks on a module."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""Forward passes whose rows do not depend on the batch they came in."""
+"""Inference: forward passes in which a row's result does not depend on its batch."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,17 +15,17 @@ from ._lazy_rows import LazyRows, aligned
 
 # Matrix products pick their kernel by the number of rows, and kernels differ in the last
 # bits: padding to a multiple of this keeps a row's result the same in any batch. Below 192
-# rows products in float64 have kernels of their own.
+# rows products in float64 use other kernels.
 _ROW_MULTIPLE = {torch.float64: 192}
 _DEFAULT_MULTIPLE = 32
 
-# Rows of a chunk, by what they hold: wide rows, such as images, have activations that leave the
+# Rows of a chunk, by their width: wide rows, such as images, have activations that exceed the
 # caches of a CPU. 4,096 rows of up to 128 numbers, 170 images of 3 x 32 x 32.
 _MOST_ROWS, _LEAST_ROWS = 4096, 64
 _CHUNK_SIZE = {"cpu": 2**19}
 _CHUNK_SIZE_ON_DEVICES = 2**26
 
-# Numbers that a view returns for a chunk, every member of a network as many.
+# Maximum outputs of a view for a chunk, counted for every member of a network.
 _OUTPUT_SIZE = 2**19
 
 
@@ -36,7 +36,7 @@ def infer(
     device: torch.device | str = "cpu",
     chunk_size: int | None = None,
 ) -> Tensor:
-    """Apply a view of a model to many rows.
+    """Apply a view of a model to many rows, in chunks.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def infer(
     X : Tensor of shape (n_samples, ...) or LazyRows
         Encoded samples, on any device.
     *others : Tensor of shape (n_samples, ...)
-        What else `view` takes for every row.
+        Further arguments of `view` for every row.
     device : torch.device or str, default="cpu"
-        Where `view` computes. On the CPU every chunk is computed on one thread, and as
-        many chunks at a time as torch has threads.
+        Device of `view`. On the CPU every chunk is computed on one thread, and as
+        many chunks in parallel as torch has threads.
     chunk_size : int, default=None
-        Rows at a time, at the most: bounds the memory of activations. ``None`` goes by the sizes
-        of a row and of its outputs: 64 to 4,096.
+        Maximum number of rows per chunk, which limits the memory of activations. ``None`` is
+        chosen by the sizes of a row and of its outputs: 64 to 4,096.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def infer(
     with one_thread():
         if len(X) <= n_rows:
             outputs = compute(tuple([_padded(part[:], multiple) for part in (X, *others)]))
-            return outputs[: len(X)].clone()  # out of inference mode, where it can be used on
+            return outputs[: len(X)].clone()  # out of inference mode, where it can be used further
         sample = compute(tuple([part[:multiple] for part in (X, *others)]))
         most = _OUTPUT_SIZE * len(sample) // max(1, sample.numel())
         n_rows = min(n_rows, multiple * max(1, most // multiple))
@@ -94,7 +94,7 @@ def infer(
 
 
 def _chunks(parts: Any, n_rows: int, multiple: int) -> Iterator[tuple[Tensor, ...]]:
-    """Cut rows into chunks, the last one padded to a multiple."""
+    """Split rows into chunks, the last one padded to a multiple."""
     starts = range(0, len(parts[0]), n_rows)
     if isinstance(parts[0], LazyRows):
         indices = (torch.arange(a, min(a + n_rows, len(parts[0]))) for a in starts)
@@ -107,10 +107,10 @@ def _chunks(parts: Any, n_rows: int, multiple: int) -> Iterator[tuple[Tensor, ..
 
 
 def _padded(part: Tensor, multiple: int) -> Tensor:
-    """Return rows and further ones, up to a multiple."""
+    """Return rows padded up to a multiple."""
     n_missing = -len(part) % multiple
     if n_missing:
-        # Copies of a row that is there: a network may not stand rows that are not the user's.
+        # Copies of an existing row: a network may fail on rows that are not the user's.
         return torch.cat([part, part[:1].expand(n_missing, *part.shape[1:])])
     return aligned(part)
 
@@ -118,13 +118,13 @@ def _padded(part: Tensor, multiple: int) -> Tensor:
 def _in_turns(
     pool: ThreadPoolExecutor, compute: Callable[[Any], Tensor], chunks: Iterator[Any], n_turns: int
 ) -> Iterator[Tensor]:
-    """Compute some chunks at a time: no more are read than are being computed."""
+    """Compute some chunks in parallel: no more are read than are being computed."""
     while some := list(islice(chunks, n_turns)):
         yield from pool.map(compute, some)
 
 
 def _joined(outputs: Iterator[Tensor], n_samples: int) -> Tensor:
-    """Put outputs one under the other, without the rows of the padding."""
+    """Concatenate outputs, without the rows of the padding."""
     first = next(outputs)
     joined = first.new_empty(n_samples, *first.shape[1:])
     joined[: len(first)], start = first, len(first)

@@ -1,4 +1,4 @@
-"""How a net is trained: epochs, steps and validation, with one host synchronisation an epoch."""
+"""Training loop of a net: epochs, steps and validation, with one host synchronisation per epoch."""
 
 import math
 import operator
@@ -27,13 +27,13 @@ from ._short_step import short_backward, short_step
 
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
-# Losses that are kept by themselves, at the most: what is small and stays would lie scattered
-# among what large steps leave free, and keep an epoch of very many steps from using that again.
+# Maximum number of losses kept one by one: small tensors that are kept would be scattered
+# over the memory that large steps free, and keep very long epochs from reusing it.
 _STEPS_TOLD = 256
 
 
 class TrainingLoop(ReadableNet):
-    """Skorch net with an epoch loop of its own, see `EmbeddingNet`."""
+    """Skorch net with its own epoch loop, see `EmbeddingNet`."""
 
     # Set by the net that is trained.
     generator_: torch.Generator
@@ -67,13 +67,13 @@ class TrainingLoop(ReadableNet):
         resume = resume_of(self)
         n_left = epochs if resume is None else resume.begin(self, X, y, epochs)
         if resume is not None and self.group_ is not None:
-            # A folder that not all machines see would let some go on and others begin.
+            # A folder that only some machines see would let some resume and others begin.
             self.group_.check_same({"number of epochs that Resume leaves": n_left})
         self.shards_, step = self._cut(train), None
         for _ in range(n_left):
             self.notify("on_epoch_begin", **data)
             if step is None or self.group_ is not None or self._is_watched():
-                # Callbacks of the user's may have changed the network, here or in another process.
+                # Callbacks of the user may have changed the network, here or in another process.
                 step = self._choose_step()
                 if self.shards_ is not None:
                     self.shards_.forget()
@@ -92,7 +92,7 @@ class TrainingLoop(ReadableNet):
         return self
 
     def _cut(self, train: TensorData) -> Shards | None:
-        """Return the shards of batches, if they are worth it on this device."""
+        """Return the shards of batches, if they are worthwhile on this device."""
         if self.group_ is not None or train.target.device.type != "cpu":
             return None
         n_rows = least_rows(self.module_, train.X[:1])
@@ -129,7 +129,7 @@ class TrainingLoop(ReadableNet):
             self.history.record_batch("train_batch_size", sizes[-1])
 
     def _backward(self, batch: TensorData) -> tuple[list[Tensor], Tensor]:
-        """Put gradients in place; return [loss] or [loss, penalty], and what the model returned."""
+        """Compute gradients; return [loss] or [loss, penalty], and the output of the model."""
         for group in self.optimizer_.param_groups:  # zero_grad, without its profiling
             for parameter in group["params"]:
                 parameter.grad = None
@@ -149,7 +149,7 @@ class TrainingLoop(ReadableNet):
         on_gradients: Callable[[], None] | None = None,
         short: Callable[[TensorData], tuple[list[Tensor], Tensor]] | None = None,
     ) -> tuple[list[Tensor], Tensor]:
-        """Take a step; return what `_backward`, or a shorter way to the gradients, returned."""
+        """Take a step; return what `_backward`, or a faster replacement, returned."""
         values, outputs = (short or self._backward)(batch)
         if self.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
@@ -163,7 +163,7 @@ class TrainingLoop(ReadableNet):
         return [value.detach() for value in values], outputs
 
     def _heard_step(self, batch: TensorData) -> list[Tensor]:
-        """Take a step and tell the callbacks, at the price of a synchronisation a batch."""
+        """Take a step and call the callbacks, at the cost of one synchronisation per batch."""
         target = self.reader.decode_target(batch.target)
         told: dict[str, Any] = {"batch": (batch.X, target), "training": True}
         self.heard_ = batch.X
@@ -175,11 +175,11 @@ class TrainingLoop(ReadableNet):
         values, outputs = self._step(
             batch,
             lambda: self.notify("on_grad_computed", named_parameters=parameters, **told),
-            short_backward(self),  # those who listen see the very steps that others take
+            short_backward(self),  # the very steps that are taken without callbacks
         )
         self.history.record_batch("train_loss", values[0].item())
         self.history.record_batch("train_batch_size", len(batch.X))
-        # Callbacks score rows, not what every member says of them.
+        # Callbacks score samples, not the outputs of every member.
         of_rows = outputs.detach() if outputs.ndim == 2 else outputs.detach().mean(dim=0)
         self.notify("on_batch_end", loss=values[0], y_pred=self.module_.open(of_rows), **told)
         return values
@@ -227,7 +227,7 @@ class TrainingLoop(ReadableNet):
         return history[-1] if history else {}
 
     def _is_heard(self) -> bool:
-        """Whether any callback wants to know of batches, in any process."""
+        """Whether any callback has batch methods, in any process."""
         here = any(
             getattr(type(callback), event) is not getattr(Callback, event)
             for _, callback in self.callbacks_
@@ -236,15 +236,15 @@ class TrainingLoop(ReadableNet):
         return here if self.group_ is None else self.group_.any(here, self.device)
 
     def _is_watched(self) -> bool:
-        """Whether any callback may want to see the targets, or change the network."""
+        """Whether any callback may read the targets, or change the network."""
         return any(not isinstance(callback, OURS) for _, callback in self.callbacks_)
 
     def _has_own_rate(self) -> bool:
-        """Whether a callback sets the learning rate, and no schedule of ours does."""
+        """Whether a callback sets the learning rate, and no schedule of the package does."""
         moved = any(isinstance(callback, LRScheduler) for _, callback in self.callbacks_)
         return moved and self.schedule == "constant"
 
 
 def _columns(values: list[list[Tensor]]) -> Tensor:
-    """Return what steps told, a row of losses and one of penalties, if there are any."""
+    """Return the results of steps, a row of losses and one of penalties, if there are any."""
     return torch.stack([torch.stack(column) for column in zip(*values, strict=True)])

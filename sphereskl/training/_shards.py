@@ -1,4 +1,4 @@
-"""Steps on several cores, with the same result on any number of them."""
+"""Training steps on several cores, with the same result on any number of them."""
 
 import copy
 import operator
@@ -17,15 +17,16 @@ from ._data import TensorData
 from ._gathered_loss import gathered_loss
 from ._hooks import is_hooked
 
-# A batch is cut into so many shards at the most, each of so many samples at least: batch
-# normalisation takes its statistics of a shard.
+# Maximum number of shards of a batch, and minimum number of samples in each: batch normalisation
+# computes its statistics per shard.
 _MOST_SHARDS, _LEAST_ROWS = 8, 16
 
-# Multiplications of a shard's forward pass that are worth the calls of one: some milliseconds.
+# Minimum multiplications in a shard's forward pass, some milliseconds: fewer are not worth the
+# overhead.
 _LEAST_PRODUCTS = 2**26
 
-# Files of torch's layers whose output in training is a function of the input: dropout and others
-# draw from the generator of all threads.
+# Modules of torch's layers whose output in training is a function of the input: dropout and others
+# use the random generator that all threads share.
 _FILES = {
     f"torch.nn.modules.{name}"
     for name in (
@@ -37,25 +38,25 @@ _NOT_OF_THEM = (nn.RReLU, nn.MultiheadAttention, nn.FractionalMaxPool2d, nn.Frac
 
 
 class Shards:
-    """A model in copies with its parameters, each for a part of every batch.
+    """Copies of a model that share its parameters, each for a part of every batch.
 
     Parameters
     ----------
     net : EmbeddingNet
         In training.
     least_rows : int
-        Samples of a shard at the least.
+        Minimum number of samples in a shard.
     executor : Executor or None
-        Its threads run shards; ``None`` runs them one after the other.
+        Its threads run shards; ``None`` runs them sequentially.
 
     Notes
     -----
-    How a batch is cut follows from the network and the batch alone, every shard is computed on one
-    thread, and sums are taken in the order of the shards: what comes out does not depend on the
+    The shards of a batch depend on the network and the batch only, every shard is computed on one
+    thread, and sums are taken in the order of the shards: the result does not depend on the
     number of threads, to the bit.
 
-    What training writes on a model is a shard's own: statistics of batches, whose running means
-    are those of the shards' means, and the noise of dropout, whose seeds the model's layer draws.
+    State that training modifies is separate for each shard: statistics of batches, of which the
+    model gets the mean over shards, and the noise of dropout, seeded by the model's layer.
     """
 
     def __init__(self, net: Any, least_rows: int, executor: Executor | None = None):
@@ -63,7 +64,7 @@ class Shards:
         self._tensors: list[Tensor] = []  # of the model when it was copied
 
     def gradients(self, batch: TensorData) -> tuple[list[Tensor], Tensor]:
-        """Leave the gradient of a batch on the parameters, where there was none.
+        """Compute the gradient of a batch on the parameters, which have none before.
 
         Parameters
         ----------
@@ -75,11 +76,11 @@ class Shards:
         values : list of Tensor
             Loss and, if there is a regulariser, penalty, detached.
         outputs : Tensor of shape (n_samples, n_outputs) or (n_members, n_samples, n_outputs)
-            What the model returned, detached.
+            Output of the model, detached.
         """
         n_shards = max(1, min(_MOST_SHARDS, len(batch.X) // self.least_rows))
         hooked = any(map(is_hooked, self.net.module_.modules()))
-        # Hooks may write to what they have in common.
+        # Hooks may write to shared objects.
         run = map if hooked or self.executor is None else self.executor.map
         self._follow(hooked)
         self._spread(n_shards)
@@ -96,11 +97,11 @@ class Shards:
         return values, whole.detach()
 
     def forget(self) -> None:
-        """Take the model as it is for the next batch: somebody may have changed its layers."""
+        """Copy the model again for the next batch: its layers may have changed."""
         self._tensors = []
 
     def _follow(self, hooked: bool) -> None:
-        """Copy the model anew if somebody put other tensors into it, or if there are hooks."""
+        """Copy the model again if its tensors were replaced, or if there are hooks."""
         model = self.net.module_
         tensors = [*model.parameters(), *model.buffers()]
         known = len(tensors) == len(self._tensors) and not hooked
@@ -113,7 +114,7 @@ class Shards:
         self._dropouts = [[m for m in each.modules() if isinstance(m, Dropout)] for each in models]
 
     def _spread(self, n_shards: int) -> None:
-        """Give shards the statistics of the model, and noise of their own."""
+        """Give shards the statistics of the model, and separate noise."""
         model, *copies = self._statistics
         for own in copies[:n_shards]:
             for statistic, value in zip(own, model, strict=True):
@@ -147,7 +148,7 @@ def _gradients(
 
 
 def _copy(model: nn.Module) -> nn.Module:
-    """Return a copy with the same parameters and buffers, but for statistics of batches."""
+    """Return a copy with the same parameters and buffers, except for statistics of batches."""
     own = set(map(id, _statistics(model)))
     shared = [t for t in (*model.parameters(), *model.buffers()) if id(t) not in own]
     return copy.deepcopy(model, {id(tensor): tensor for tensor in shared}).train()
@@ -158,7 +159,7 @@ def _statistics(model: nn.Module) -> list[Tensor]:
 
 
 def least_rows(model: nn.Module, sample: Tensor) -> int | None:
-    """Return how many samples of a batch are worth a shard, None if it is to stay whole.
+    """Return the minimum size of a shard in samples, None if batches cannot be split.
 
     Parameters
     ----------
@@ -173,7 +174,7 @@ def least_rows(model: nn.Module, sample: Tensor) -> int | None:
 
 
 def _is_pure(layer: nn.Module) -> bool:
-    """Whether a layer in training is a function of its input, but for what shards keep."""
+    """Whether a layer in training is a function of its input, apart from state of shards."""
     kind = type(layer)
     return kind.__module__.startswith("sphereskl.nn.") or (
         kind.__module__ in _FILES and not isinstance(layer, _NOT_OF_THEM)
@@ -186,7 +187,7 @@ def _count_products(model: nn.Module, sample: Tensor) -> int:
 
     def add(layer: Any, inputs: Any, outputs: Tensor) -> None:
         nonlocal n_products
-        # Every weight of a filter once for every place, of a dense layer once.
+        # Every weight of a filter counts once per position, of a dense layer once.
         n_products += layer.weight.numel() * outputs[0, 0].numel()
 
     layers = [layer for layer in model.modules() if getattr(layer, "weight", None) is not None]

@@ -1,4 +1,4 @@
-"""A short way through a step, for networks of ours whose gradients are written out."""
+"""A fast training step, for networks of this package with explicit gradients."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +13,13 @@ from ._data import TensorData
 from ._hooks import is_hooked
 from ._short_update import short_update
 
-# Smoothed targets are looked up in a table of as many rows and columns; where there are more,
-# matrix products take the time of a step, not autograd.
+# Smoothed targets are looked up in a table with this many rows and columns at most; for more
+# classes, matrix products dominate the time of a step, not autograd.
 _MOST_PROTOTYPES = 1024
 
 
 def short_backward(net: Any) -> Callable[[TensorData], tuple[list[Tensor], Tensor]] | None:
-    """Return what puts gradients of a batch in place in a fraction of autograd's time.
+    """Return a function that computes gradients of a batch in a fraction of autograd's time.
 
     Parameters
     ----------
@@ -29,13 +29,13 @@ def short_backward(net: Any) -> Callable[[TensorData], tuple[list[Tensor], Tenso
     Returns
     -------
     backward : callable or None
-        Maps a batch to [loss] and cosines; ``None`` if the network, the loss or the way in which
-        it is trained is none whose gradients `WrittenOut` has.
+        Maps a batch to [loss] and cosines; ``None`` if `WrittenOut` does not support the network,
+        the loss or the way in which it is trained.
 
     Notes
     -----
-    Gradients differ from those of autograd by rounding. To be asked for anew when somebody may
-    have changed the network or taken its gradients away.
+    Gradients differ from those of autograd by rounding. Call it again if the network may have
+    been changed or its gradients removed.
     """
     gradients = _written_out(net.module_, net.criterion_) if _is_plain(net) else None
     if gradients is None:
@@ -50,12 +50,12 @@ def short_backward(net: Any) -> Callable[[TensorData], tuple[list[Tensor], Tenso
 
 
 def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
-    """Return what takes a step by `short_backward`, and the optimiser's on a short way, too.
+    """Return a function that takes a step by `short_backward` and a fast optimiser update.
 
     Parameters
     ----------
     net : EmbeddingNet
-        In training; nobody listens to its batches.
+        In training; no callback uses its batches.
 
     Returns
     -------
@@ -68,13 +68,13 @@ def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
 
     def step(batch: TensorData) -> list[Tensor]:
         nonlocal update
-        # Nothing of it becomes part of a graph, which costs an eighth more to provide for.
+        # Nothing of it becomes part of a graph, which would cost an eighth more.
         with torch.inference_mode():
             values, _ = backward(batch)
             if update is not None:
                 update()
         if update is None:
-            net.optimizer_.step()  # sets its state up
+            net.optimizer_.step()  # initialises its state
             update = short_update(net.optimizer_)
         if scheduler is not None:
             scheduler.step()
@@ -84,10 +84,10 @@ def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
 
 
 def _is_plain(net: Any) -> bool:
-    """Whether nothing but the network and the loss decides about gradients, here on the CPU."""
+    """Whether only the network and the loss determine the gradients, on this CPU."""
     return (
         net.regularizer is None
-        and net.augmentation is None  # whose mixtures have two targets
+        and net.augmentation is None  # mixed samples have two targets
         and net.max_grad_norm is None
         and net.module_.device.type == "cpu"
         and not torch.distributed.is_initialized()
@@ -96,7 +96,7 @@ def _is_plain(net: Any) -> bool:
 
 
 def _written_out(model: nn.Module, criterion: Any) -> WrittenOut | None:
-    """Return loss and gradients of a perceptron below fixed prototypes, None if it is another."""
+    """Return loss and gradients of an MLP with fixed prototypes, None for other models."""
     is_smoothed = type(criterion) is Criterion and criterion.loss is cross_entropy
     if not is_smoothed or not criterion.uses_scale or type(model) is not EmbeddingModel:
         return None
@@ -124,7 +124,7 @@ def _written_out(model: nn.Module, criterion: Any) -> WrittenOut | None:
 
 
 def _flat(module: nn.Module) -> list[nn.Module]:
-    """Return what a module does, step by step."""
+    """Return the modules of a network in the order of computation."""
     if type(module) is not nn.Sequential:
         return [module]
     return [part for child in module for part in _flat(child)]

@@ -1,4 +1,4 @@
-"""The update of Adam without what it asks itself anew before every step."""
+"""The update of Adam without its checks before every step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,25 +6,25 @@ from typing import Any
 import torch
 from torch.optim import Adam, AdamW, Optimizer
 
-# The kernels that their steps end in. Torch exports them without listing them: the laws in
+# The kernels of the optimisers' steps. Torch exports them without listing them: the laws in
 # tests/training/test_short_step.py compare them with the steps, bit by bit.
 _torch: Any = torch
 _KERNELS: dict[type, Any] = {Adam: _torch._fused_adam_, AdamW: _torch._fused_adamw_}
 
 
 def short_update(optimizer: Optimizer) -> Callable[[], Any]:
-    """Return what updates parameters as an optimiser's step does, bit by bit.
+    """Return a function that updates parameters like an optimiser's step, bit by bit.
 
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
-        Whose state goes on as if it had stepped itself.
+        Its state continues as if it had stepped itself.
 
     Returns
     -------
     update : callable
-        The kernel of a fused Adam on lists that are put together once, a sixth of the time of a
-        step on small networks; ``optimizer.step`` where there is no such kernel, no state yet, or
+        The kernel of a fused Adam on lists that are prepared once, in a sixth of the time of a
+        step on small networks; ``optimizer.step`` if there is no such kernel, no state yet, or
         a hook.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -44,7 +44,7 @@ def short_update(optimizer: Optimizer) -> Callable[[], Any]:
             _torch._foreach_add_(steps, 1)
             kernel(
                 *(params, grads, means, squares, [], steps),
-                lr=group["lr"],  # of this step: schedules move it
+                lr=group["lr"],  # of this step: schedules change it
                 beta1=group["betas"][0],
                 beta2=group["betas"][1],
                 weight_decay=group["weight_decay"],

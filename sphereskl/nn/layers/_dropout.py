@@ -72,7 +72,7 @@ class Dropout(nn.Module):
             self._stream, self._generator = stream, None
 
     def seed_copies(self, copies: Sequence["Dropout"]) -> None:
-        """Give copies that train on parts of a batch noise of their own, which this layer draws.
+        """Seed the noise of copies that train on parts of a batch, from this layer's generator.
 
         Parameters
         ----------

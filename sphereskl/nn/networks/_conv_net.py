@@ -24,9 +24,10 @@ class ConvNet(BackboneConfig):
     n_blocks : int, default=2
         Convolutions in each stage.
     dropout : float, default=0.2
-        Probability in [0, 1) of zeroing an averaged channel while training.
+        Dropout probability in [0, 1) of an averaged channel in training. Raise it against
+        overfitting.
     activation : {"relu", "gelu", "silu", "tanh"}, default="relu"
-        Nonlinearity after each convolution.
+        Activation function after each convolution.
 
     Examples
     --------
