@@ -29,7 +29,7 @@ _SECONDS = 20.0
 # Categories that scikit-learn gives for the same input, and the beginnings of our own.
 _EXPECTED = ConvergenceWarning, DataConversionWarning, UndefinedMetricWarning
 _OUR_OWN = re.compile(
-    "y holds labels that are no numbers|y.* has values beyond the bounds|"
+    "y holds labels that are not numbers|y.* has values beyond the bounds|"
     "X (does not have valid|has) feature names|The number of unique classes is greater than 50%|"
     "Training was interrupted"
 )

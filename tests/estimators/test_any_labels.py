@@ -58,7 +58,7 @@ LABELS = {
 
 @pytest.mark.parametrize(("given", "last"), LABELS.values(), ids=LABELS)
 @pytest.mark.parametrize("cls", CLASSIFIERS)
-@pytest.mark.filterwarnings("ignore:y holds labels that are no numbers")
+@pytest.mark.filterwarnings("ignore:y holds labels that are not numbers")
 def test_labels_keep_their_type(cls, given, last):
     model = cls(**OPTIONS).fit(X, given)
     labels = model.predict(X)

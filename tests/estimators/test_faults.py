@@ -25,7 +25,7 @@ def _fitted(cls, y):
 @pytest.mark.parametrize("place", np.linspace(0.01, 0.99, 8).round(2))
 @pytest.mark.parametrize("error", [MemoryError, OSError, KeyboardInterrupt])
 @pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
-@pytest.mark.filterwarnings("ignore:y holds labels that are no numbers")
+@pytest.mark.filterwarnings("ignore:y holds labels that are not numbers")
 def test_an_error_at_any_place_of_a_fit(cls, error, place):
     y, other_y = ESTIMATORS[cls]
     model = _fitted(cls, y)

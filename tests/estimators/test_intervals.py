@@ -112,14 +112,14 @@ def test_intervals_survive_a_file(model, tmp_path):
 
 def test_intervals_need_rows_that_were_held_out():
     model = clone(MODELS["one network"]).set_params(early_stopping=False, max_epochs=1)
-    with pytest.raises(ValueError, match=r"needs rows .* not trained on.*early_stopping=True"):
+    with pytest.raises(ValueError, match=r"needs .* not trained on.*early_stopping=True"):
         model.fit(X[FIT], Y[FIT]).predict_interval(X[NEW])
 
 
 def test_a_new_fit_forgets_what_was_known_of_errors():
     model = clone(MODELS["one network"]).set_params(max_epochs=1).fit(X[FIT], Y[FIT])
     model.set_params(early_stopping=False).fit(X[FIT], Y[FIT])
-    with pytest.raises(ValueError, match="needs rows"):
+    with pytest.raises(ValueError, match="needs at least ten samples"):
         model.predict_interval(X[NEW])
 
 

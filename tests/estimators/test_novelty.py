@@ -231,7 +231,7 @@ def test_rates_are_shares(members, rate):
 
 
 def test_rates_that_no_rows_can_vouch_for_are_refused(one_network):
-    with pytest.raises(ValueError, match=r"false_alarm_rate is 0\.001, but \d+ held-out rows"):
+    with pytest.raises(ValueError, match=r"false_alarm_rate is 0\.001, but \d+ held-out samples"):
         one_network.is_novel(X, 0.001)
 
 

@@ -89,7 +89,7 @@ def test_batches_of_one_row_are_explained_where_a_layer_cannot_use_them(backbone
     stream = HypersphericalPrototypeClassifier(backbone=backbone, random_state=0)
     stream.partial_fit(X, Y, classes=[0, 1, 2])
     expected = stream.transform(X)
-    with pytest.raises(ValueError, match=r"batch of one row.*BatchNorm1d.*more rows"):
+    with pytest.raises(ValueError, match=r"batch of one sample.*BatchNorm1d.*more samples"):
         stream.partial_fit(X[:1], Y[:1])
     np.testing.assert_array_equal(stream.transform(X), expected)
     assert stream.partial_fit(X[:2], Y[:2]).predict(X).shape == (150,)
