@@ -11,6 +11,8 @@ from docutils import nodes
 import sphereskl
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+capabilities = importlib.import_module("capabilities")
 
 project = "sphereskl"
 author = "The sphereskl developers"
@@ -23,15 +25,22 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "_templates"]
+exclude_patterns = ["_build", "_templates", "programs"]
 templates_path = ["_templates"]
 # The function that templates call cannot be pickled, and need not be.
 suppress_warnings = ["config.cache"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+
+# What is copied are the commands, without prompts and without what they print.
+copybutton_prompt_text = r">>> |\.\.\. ?|\$ "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos"
 
 # Docstrings put names between single backticks: link those that are documented here.
 default_role = "py:obj"
@@ -51,7 +60,14 @@ html_theme_options = {
     "show_prev_next": False,
     "show_toc_level": 2,
 }
-html_sidebars = {"vision": [], "changelog": [], "contributing": [], "theory": []}
+# Pages without sub-pages leave their room to the text.
+html_sidebars = {
+    name: []
+    for name in (
+        "architecture changelog contributing decisions extending glossary index releasing "
+        "reliability security theory vision"
+    ).split()
+}
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
@@ -140,6 +156,7 @@ def own_members(fullname, members):
 
 autosummary_context = {"own_members": own_members}
 write_api_pages(HERE / "generated")
+capabilities.write(HERE / "generated" / "capabilities.txt")
 
 
 def trim_code(app, doctree):
@@ -151,6 +168,14 @@ def trim_code(app, doctree):
             block.rawsource = code.rstrip("\n")
 
 
+def add_sphere(app, page, template, context, doctree):
+    """Load the scripts of the sphere on the landing page alone."""
+    if page == "index":
+        app.add_js_file("sphere_data.js")
+        app.add_js_file("sphere.js")
+
+
 def setup(app):
-    """Register what Sphinx calls while it reads."""
+    """Register what Sphinx calls while it reads and writes."""
     app.connect("doctree-read", trim_code)
+    app.connect("html-page-context", add_sphere)
