@@ -2,8 +2,9 @@
 
 Run it from the root of the repository: python docs/programs/sphere_data.py
 
-Half of the digits are trained on in three dimensions, the other half is shown. The same versions of torch and scikit-learn write the same
-bytes; the file is in the repository, so that a build of the documentation trains nothing.
+Half of the digits are trained on in three dimensions, the other half is shown. The same
+versions of torch and scikit-learn write the same bytes; the file is in the repository, so that
+a build of the documentation trains nothing.
 """
 
 import base64
