@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from docutils import nodes
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 (the gallery looks it up)
 
 import sphereskl
 
