@@ -54,8 +54,9 @@ numpydoc_xref_param_type = False
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "sphereskl"
+html_favicon = "_static/logo.svg"
 html_theme_options = {
-    "logo": {"text": "sphereskl"},
+    "logo": {"text": "sphereskl", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
