@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import has_fit_parameter
 
 import sphereskl
@@ -118,8 +117,8 @@ CHOICES = ["backbone", "prototypes", "loss", "prediction", "operator"]
 def choices(estimator, name):
     """Return the strings that a parameter may be, without "auto", in alphabetical order."""
     constraints = estimator._parameter_constraints.get(name, [])
-    options = [c.options for c in constraints if isinstance(c, StrOptions)]
-    return sorted(set().union(*options) - {"auto"})
+    options = set().union(*(getattr(constraint, "options", ()) for constraint in constraints))
+    return sorted(option for option in options if isinstance(option, str) and option != "auto")
 
 
 def heading(estimator):

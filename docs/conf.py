@@ -56,7 +56,11 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sphereskl"
 html_favicon = "_static/logo.svg"
 html_theme_options = {
-    "logo": {"text": "sphereskl", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "logo": {
+        "text": "sphereskl",
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+    },
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],

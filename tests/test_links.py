@@ -1,5 +1,6 @@
 """Every relative link and image of the Markdown pages leads to a file and to a heading in it."""
 
+import importlib.util
 import re
 from functools import cache
 from pathlib import Path
@@ -76,3 +77,21 @@ def test_every_page_is_in_a_table_of_contents():
     names = [page.relative_to(ROOT / "docs").with_suffix("") for page in PAGES[1:]]
     wanted = {name.as_posix() for name in names if name.parts[0] != "benchmarks"}
     assert wanted - listed == {"index"}
+
+
+def test_the_program_finds_files_and_anchors_that_are_missing(tmp_path):
+    path = ROOT / "docs" / "programs" / "check_links.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    (tmp_path / "index.html").write_text(
+        '<a id="top" href="#top"></a><a href="sub/a%20b.html#here"></a><a href="https://x.y/z"></a>'
+        '<img src="gone.png"><a href="sub/a%20b.html#there"></a><a href="#bottom"></a>'
+    )
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a b.html").write_text('<h1 id="here"></h1><a href="../index.html"></a>')
+    assert program.check(tmp_path) == [
+        "index.html: #bottom: no such anchor",
+        "index.html: gone.png: no such file",
+        "index.html: sub/a%20b.html#there: no such anchor",
+    ]
