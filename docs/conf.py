@@ -11,6 +11,10 @@ from docutils import nodes
 import sphereskl
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+capabilities = importlib.import_module("capabilities")
+# The gallery looks up what examples import, which scikit-learn refuses before this.
+importlib.import_module("sklearn.experimental.enable_halving_search_cv")
 
 project = "sphereskl"
 author = "The sphereskl developers"
@@ -18,20 +22,27 @@ copyright = "2026, The sphereskl developers"
 version = release = sphereskl.__version__
 
 extensions = [
+    "mathml",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "_templates"]
+exclude_patterns = ["_build", "_templates", "programs"]
 templates_path = ["_templates"]
 # The function that templates call cannot be pickled, and need not be.
 suppress_warnings = ["config.cache"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+
+# What is copied are the commands, without prompts and without what they print.
+copybutton_prompt_text = r">>> |\.\.\. ?|\$ "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos"
 
 # Docstrings put names between single backticks: link those that are documented here.
 default_role = "py:obj"
@@ -40,10 +51,16 @@ autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "sphereskl"
+html_favicon = "_static/logo.svg"
 html_theme_options = {
-    "logo": {"text": "sphereskl"},
+    "logo": {
+        "text": "sphereskl",
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+    },
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -51,7 +68,14 @@ html_theme_options = {
     "show_prev_next": False,
     "show_toc_level": 2,
 }
-html_sidebars = {"vision": [], "changelog": [], "contributing": [], "theory": []}
+# Pages without sub-pages leave their room to the text.
+html_sidebars = {
+    name: []
+    for name in (
+        "architecture changelog contributing decisions extending glossary index releasing "
+        "reliability security theory vision"
+    ).split()
+}
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
@@ -140,6 +164,7 @@ def own_members(fullname, members):
 
 autosummary_context = {"own_members": own_members}
 write_api_pages(HERE / "generated")
+capabilities.write(HERE / "generated" / "capabilities.txt")
 
 
 def trim_code(app, doctree):
@@ -151,6 +176,14 @@ def trim_code(app, doctree):
             block.rawsource = code.rstrip("\n")
 
 
+def add_sphere(app, page, template, context, doctree):
+    """Load the scripts of the sphere on the landing page alone."""
+    if page == "index":
+        app.add_js_file("sphere_data.js")
+        app.add_js_file("sphere.js")
+
+
 def setup(app):
-    """Register what Sphinx calls while it reads."""
+    """Register what Sphinx calls while it reads and writes."""
     app.connect("doctree-read", trim_code)
+    app.connect("html-page-context", add_sphere)

@@ -13,6 +13,11 @@ _threads_outside = torch.get_num_threads()
 def threads_outside() -> int:
     """Return torch's number of threads, outside of any `one_thread` block.
 
+    Returns
+    -------
+    n_threads : int
+        At least 1.
+
     Examples
     --------
     >>> import torch

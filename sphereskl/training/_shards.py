@@ -61,6 +61,7 @@ class Shards:
 
     def __init__(self, net: Any, least_rows: int, executor: Executor | None = None):
         self.net, self.least_rows, self.executor = net, least_rows, executor
+        self.copies: list[nn.Module] = []
         self._tensors: list[Tensor] = []  # of the model when it was copied
 
     def gradients(self, batch: TensorData) -> tuple[list[Tensor], Tensor]:
@@ -82,7 +83,7 @@ class Shards:
         hooked = any(map(is_hooked, self.net.module_.modules()))
         # Hooks may write to shared objects.
         run = map if hooked or self.executor is None else self.executor.map
-        self._follow(hooked)
+        self._follow(n_shards, hooked)
         self._spread(n_shards)
         outputs = list(run(_forward, self.copies[:n_shards], batch.X.tensor_split(n_shards)))
         self._collect(n_shards)
@@ -100,15 +101,15 @@ class Shards:
         """Copy the model again for the next batch: its layers may have changed."""
         self._tensors = []
 
-    def _follow(self, hooked: bool) -> None:
+    def _follow(self, n_shards: int, hooked: bool) -> None:
         """Copy the model again if its tensors were replaced, or if there are hooks."""
         model = self.net.module_
         tensors = [*model.parameters(), *model.buffers()]
-        known = len(tensors) == len(self._tensors) and not hooked
-        if known and all(map(operator.is_, tensors, self._tensors)):
+        known = len(tensors) == len(self._tensors) and n_shards <= len(self.copies)
+        if known and not hooked and all(map(operator.is_, tensors, self._tensors)):
             return
         self._tensors = [] if hooked else tensors
-        self.copies = [_copy(model) for _ in range(_MOST_SHARDS)]
+        self.copies = [_copy(model) for _ in range(n_shards)]
         models = (model, *self.copies)
         self._statistics = [_statistics(each) for each in models]
         self._dropouts = [[m for m in each.modules() if isinstance(m, Dropout)] for each in models]
