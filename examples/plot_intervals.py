@@ -1,5 +1,5 @@
 """
-How far off may a prediction be?
+How far off can a prediction be?
 ================================
 
 A curve whose noise grows with its height, and patients whose disease goes on at unknown speed. A
@@ -18,13 +18,15 @@ from sklearn.model_selection import cross_val_predict, train_test_split
 from sphereskl import HypersphericalRegressor
 from sphereskl.metrics import IntervalReport, interval_report
 
+plt.style.use("sphereskl.display.gallery")
+torch.set_num_threads(1)
+
 # %%
 # A curve and its noise
 # ---------------------
 # 600 points to learn from, 4,000 to judge by. The standard deviation of the noise is about a fifth
 # of the height.
 
-torch.set_num_threads(1)
 rng = np.random.default_rng(0)
 
 
@@ -70,7 +72,7 @@ def draw_band(ax, model, X, y):
     ax.spines[["right", "top"]].set_visible(False)
 
 
-figure, ax = plt.subplots(figsize=(9, 5.6), layout="constrained")
+figure, ax = plt.subplots(figsize=(9, 5.6))
 draw_band(ax, reg, X_test[:500], y_test[:500])
 ax.legend(loc="upper left", frameon=False, title="shares of values within")
 plt.show()
@@ -116,7 +118,7 @@ for name, interval in intervals.items():
 order = np.argsort(X_test[:, 0])
 parts = np.array_split(order, 10)
 places = [X_test[part].mean() for part in parts]
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
 for (name, interval), style in zip(intervals.items(), ("o-", "s--"), strict=True):
     low, high = interval.T
     inside = (low <= y_test) & (y_test <= high)
@@ -176,7 +178,7 @@ quarters = np.array_split(np.argsort(X_test[:, 0]), 4)
 shares = ", ".join(f"{inside[quarter].mean():.0%}" for quarter in quarters)
 print(f"{inside.mean():.1%} inside of all; from left to right {shares} of each quarter")
 
-figure, ax = plt.subplots(figsize=(9, 4.4), layout="constrained")
+figure, ax = plt.subplots(figsize=(9, 4.4))
 draw_band(ax, reg, X_test[:500], y_test[:500])
 plt.show()
 
