@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import pkgutil
 import sys
 from pathlib import Path
@@ -58,6 +59,8 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 toc_object_entries_show_parents = "hide"
 
+# Bars of rich are as wide as this where there is no terminal.
+os.environ.setdefault("COLUMNS", "118")
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",

@@ -62,8 +62,9 @@ function draw() {
   pen.fillStyle = ball; circle(C, C, R); pen.fill();
   const items = points.map((p, i) => [turn(p), i, false]);
   items.push(...prototypes.map((p, i) => [turn(p), i, true]));
-  // From the far side to the near one: what is behind is drawn first, and fainter.
-  items.sort((a, b) => a[0][2] - b[0][2]);
+  // What is behind is drawn first, and fainter; prototypes on the near side come last.
+  const depth = ([p, , star]) => p[2] + (star && p[2] > 0 ? 1 : 0);
+  items.sort((a, b) => depth(a) - depth(b));
   for (const [[x, y, z], i, star] of items) {
     pen.globalAlpha = z > 0 ? 0.85 : 0.18;
     pen.fillStyle = pen.strokeStyle = colors[(star ? i : labels[i]) % 10];

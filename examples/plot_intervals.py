@@ -74,6 +74,7 @@ def draw_band(ax, model, X, y):
 
 figure, ax = plt.subplots(figsize=(9, 5.6))
 draw_band(ax, reg, X_test[:500], y_test[:500])
+ax.set_title("Intervals that are meant to hold 50, 80 and 95 % of new points")
 ax.legend(loc="upper left", frameon=False, title="shares of values within")
 plt.show()
 
@@ -88,7 +89,7 @@ plt.show()
 
 def one_width(model, X, y, X_new):
     """Intervals as wide for all as errors in cross-validation ask for, at 90 %."""
-    error = np.sort(np.abs(y - cross_val_predict(model, X, y, cv=5)))
+    error = np.sort(np.abs(y - cross_val_predict(model, X, y, cv=3)))
     reach = error[math.ceil(0.9 * (len(error) + 1)) - 1]
     predicted = model.predict(X_new)
     return np.column_stack([predicted - reach, predicted + reach])
@@ -127,8 +128,8 @@ for (name, interval), style in zip(intervals.items(), ("o-", "s--"), strict=True
 width = 2 * 1.645 * noise_of_rise(line[:, 0])
 left.plot(line[:, 0], width, color="0.35", linestyle=":", label="of the noise")
 right.axhline(0.9, color="0.35", linestyle=":", label="promised")
-left.set(xlabel="x", ylabel="mean width", ylim=(0, None))
-right.set(xlabel="x", ylabel="share inside", ylim=(0.6, 1.01))
+left.set(title="Width", xlabel="x", ylabel="mean width", ylim=(0, None))
+right.set(title="Coverage", xlabel="x", ylabel="share inside", ylim=(0.6, 1.01))
 left.legend(frameon=False)
 right.legend(frameon=False, loc="lower left")
 plt.show()
@@ -180,6 +181,7 @@ print(f"{inside.mean():.1%} inside of all; from left to right {shares} of each q
 
 figure, ax = plt.subplots(figsize=(9, 4.4))
 draw_band(ax, reg, X_test[:500], y_test[:500])
+ax.set_title("A wave with noise that does not depend on its height")
 plt.show()
 
 # %%

@@ -96,7 +96,8 @@ plt.show()
 
 train, test = next(StratifiedKFold(2, shuffle=True, random_state=0).split(X, y))
 clf = models["ordinal"].fit(X[train], y[train])
-ArcDisplay.from_estimator(clf, X[test], y[test])
+display = ArcDisplay.from_estimator(clf, X[test], y[test])
+display.ax_.set_title("89 wines at their predicted places, in the colour of the true grade")
 plt.show()
 
 # %%

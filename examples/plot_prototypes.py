@@ -51,7 +51,7 @@ for d in DIMENSIONS:
     report = describe_placement(place_prototypes(10, d, random_state=0))
     draws = [place_prototypes(10, d, method="random", random_state=seed) for seed in range(50)]
     placed.append(np.degrees(report.min_angle))
-    random.append(np.degrees([min_angle(draw).item() for draw in draws]))
+    random.append(np.degrees([min_angle(draw) for draw in draws]))
     middle = np.median(random[-1])
     print(f"{d:10} {placed[-1]:7.1f}° {middle:7.1f}°  {report.reference_kind}: {report.gap:+.0e}")
 
@@ -73,8 +73,10 @@ def accuracies(method, embedding_dim):
     clf = HypersphericalPrototypeClassifier(
         backbone=MLP(n_members=1), embedding_dim=embedding_dim, prototypes=method, max_epochs=20
     )
-    fits = [clf.set_params(random_state=seed).fit(X_train, y_train) for seed in SEEDS]
-    return [fit.score(X_test, y_test) for fit in fits]
+    return [
+        clf.set_params(random_state=seed).fit(X_train, y_train).score(X_test, y_test)
+        for seed in SEEDS
+    ]
 
 
 scores = {name: [accuracies(name, d) for d in FITTED] for name in ("auto", "random")}
@@ -96,7 +98,7 @@ left.set(title="Smallest angle between ten prototypes", ylabel="angle, degrees",
 for (name, found), style in zip(scores.items(), ("o-", "s--"), strict=True):
     color = "C0" if name == "auto" else "C1"
     right.plot(FITTED, np.mean(found, axis=1), style, color=color)
-    right.plot(FITTED, found, style[0], color=color, alpha=0.35, markersize=4)
+    right.plot(FITTED, found, style[0], color=color, alpha=0.5, markersize=4)
 right.set(title="Accuracy on digits not trained on", ylabel="accuracy", ylim=(None, 1))
 for ax in (left, right):
     ax.set(xscale="log", xlabel="dimensions of the embedding")

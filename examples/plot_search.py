@@ -91,33 +91,35 @@ halving = run(
 )
 
 # %%
-# Every line is a candidate, and ends where it was left out. Grey circles at 32 epochs are the
-# candidates of the full grid.
+# Every line is a candidate, and ends where it was left out. Circles on the right are all candidates
+# of the full grid, which trains each of them for 32 epochs.
+
+
+def errors(search):
+    """Errors of candidates in cross-validation, in percent."""
+    return 100 * (1 - search.cv_results_["mean_test_score"])
+
 
 results = halving.cv_results_
-figure, ax = plt.subplots(figsize=(8.5, 4.8))
-candidates = {}
-for params, epochs, score in zip(
-    results["params"], results["n_resources"], results["mean_test_score"], strict=True
+paths = {}
+for params, epochs, error in zip(
+    results["params"], results["n_resources"], errors(halving), strict=True
 ):
-    candidates.setdefault(told(params), []).append((epochs, score))
-best = told(halving.best_params_)
-for name, path in candidates.items():
-    style = {"color": "C0", "lw": 3, "zorder": 3} if name == best else {"color": "0.7", "lw": 1.2}
-    ax.plot(*np.transpose(path), "o-", **style)
-    if name == best:
-        ax.annotate(
-            f"chosen: {name}", path[-1], xytext=(0, 12), textcoords="offset points", ha="right",
-            color="C0", weight="bold", fontsize=10,
-        )  # fmt: skip
-ax.scatter(
-    np.full(len(full.cv_results_["params"]), 34.5), full.cv_results_["mean_test_score"],
-    facecolors="none", edgecolors="C1",
-)  # fmt: skip
-ax.text(36.5, full.best_score_, "full grid", color="C1", weight="bold", va="center")
-ax.set(xscale="log", xlabel="epochs of training", ylabel="cross-validated accuracy")
-ax.set(xlim=(3.7, 48), title="Twelve candidates under successive halving")
+    paths.setdefault(told(params), []).append((epochs, error))
+chosen = paths.pop(told(halving.best_params_))
+figure, ax = plt.subplots(figsize=(8.5, 4.8))
+for path in paths.values():
+    ax.plot(*np.transpose(path), "o-", color="0.7", lw=1.2)
+ax.plot(*np.transpose(chosen), "o-", color="C0", lw=3)
+below = {"xytext": (-2, -22), "textcoords": "offset points", "ha": "right", "weight": "bold"}
+ax.annotate("chosen by halving", chosen[-1], color="C0", **below)
+ax.scatter(np.full(len(errors(full)), 35), errors(full), facecolors="none", edgecolors="C1")
+ax.text(37, np.median(errors(full)), "full grid", color="C1", weight="bold", va="center")
+ax.set(xscale="log", yscale="log", xlim=(3.7, 48), ylim=(3, 100))
+ax.set(xlabel="epochs of training", ylabel="errors in cross-validation, percent")
+ax.set_title("Twelve candidates under successive halving")
 ax.set_xticks([4, 8, 16, 32], [4, 8, 16, 32])
+ax.set_yticks([5, 10, 20, 50, 100], [5, 10, 20, 50, 100])
 ax.minorticks_off()
 ax.grid(axis="y")
 plt.show()

@@ -9,8 +9,8 @@ example measures the exchange rate.
 """
 
 # %%
-# A hundred classes in ten groups
-# -------------------------------
+# Sixty classes in ten groups
+# ---------------------------
 # Vectors of classes as word vectors of their names might be: what a group has in common,
 # and what is a class's own.
 import matplotlib.pyplot as plt
@@ -34,8 +34,8 @@ plt.style.use("sphereskl.display.gallery")
 torch.set_num_threads(1)
 
 rng = np.random.default_rng(0)
-groups = np.repeat(rng.normal(size=(10, 50)), 10, axis=0)
-similarity = similarity_from_vectors(groups + 0.8 * rng.normal(size=(100, 50)))
+groups = np.repeat(rng.normal(size=(10, 50)), 6, axis=0)
+similarity = similarity_from_vectors(groups + 0.8 * rng.normal(size=(60, 50)))
 
 # %%
 # The exchange rate
@@ -56,8 +56,8 @@ def draw(placed, style, **text):
     ax.annotate(xy=at, textcoords="offset points", weight="bold", **text)
 
 
-for embedding_dim, color in ((50, "C0"), (25, "C1")):
-    optimum = max_cosine(place_prototypes(100, embedding_dim, effort="fast", random_state=0))
+for embedding_dim, color in ((30, "C0"), (15, "C1")):
+    optimum = max_cosine(place_prototypes(60, embedding_dim, effort="fast", random_state=0))
     reached = [
         place_semantic(similarity, embedding_dim, max_cosine=optimum + room, random_state=0)
         for room in (0.0, 0.03, 0.1, 0.3)
@@ -68,12 +68,12 @@ for embedding_dim, color in ((50, "C0"), (25, "C1")):
         place_ranked(similarity, embedding_dim, rank_weight=w, n_steps=60, random_state=0)
         for w in (3.0, 30.0)
     ]
-    side = {"xytext": (-8, 8), "ha": "right"} if embedding_dim == 50 else {"xytext": (8, -16)}
+    side = {"xytext": (-8, 8), "ha": "right"} if embedding_dim == 30 else {"xytext": (8, -16)}
     draw(reached, "x:", text=f"published, d = {embedding_dim}", color=color, **side)
 ax.set(
     xlabel="largest cosine of two prototypes (lower is better separated)",
     ylabel="triplet accuracy",
-    title="Meaning against separation, 100 classes",
+    title="Meaning against separation, sixty classes",
     xlim=(-0.05, 1.05),
     ylim=(0.48, 1.0),
 )
@@ -89,7 +89,7 @@ figure, axes = plt.subplots(1, 2, figsize=(12, 5))
 for ax, name, placed in zip(
     axes,
     ("separation alone", "by meaning"),
-    (place_prototypes(100, 50), place_semantic(similarity, 50, random_state=0)),
+    (place_prototypes(60, 30), place_semantic(similarity, 30, random_state=0)),
     strict=True,
 ):
     PrototypeDisplay.from_prototypes(placed, ax=ax)

@@ -44,7 +44,7 @@ def fitted(loss, margin):
 # Both do so in training only: predictions are made without a margin. Without one, the two losses
 # are the same.
 
-MARGINS = {"cosface": [0.0, 0.2, 0.35, 0.5], "arcface": [0.0, 0.2, 0.5, 0.8]}
+MARGINS = {"cosface": [0.0, 0.25, 0.5], "arcface": [0.0, 0.4, 0.8]}
 models = {(loss, m): fitted(loss, m) for loss, margins in MARGINS.items() for m in margins}
 
 
