@@ -144,10 +144,10 @@ plt.show()
 # %%
 # How many are found, and at what cost?
 # -------------------------------------
-# The first network again, of 64 dimensions; means over three draws of the few rows. Dashed is what
+# The first network again, of 64 dimensions; means over two draws of the few rows. Dashed is what
 # a network reaches that was given all training rows of all ten digits from the start.
 
-shots, n_draws = [1, 5, 20], 3
+shots, n_draws = [1, 5, 20], 2
 found = {}
 for name, learn in {"add_classes": added, "partial_fit": trained}.items():
     for n in shots:

@@ -19,7 +19,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from sphereskl import HypersphericalPrototypeClassifier
+from sphereskl import MLP, HypersphericalPrototypeClassifier
 from sphereskl.display import PrototypeDisplay
 from sphereskl.geometry import (
     max_cosine,
@@ -60,7 +60,7 @@ for embedding_dim, color in ((30, "C0"), (15, "C1")):
     optimum = max_cosine(place_prototypes(60, embedding_dim, effort="fast", random_state=0))
     reached = [
         place_semantic(similarity, embedding_dim, max_cosine=optimum + room, random_state=0)
-        for room in (0.0, 0.03, 0.1, 0.3)
+        for room in (0.0, 0.1, 0.3)
     ]
     name = f"place_semantic, d = {embedding_dim}"
     draw(reached, "o-", text=name, color=color, xytext=(10, -4))
@@ -115,7 +115,7 @@ placements = {
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.8), subplot_kw={"projection": "3d"})
 for ax, (name, prototypes) in zip(axes, placements.items(), strict=True):
     classifier = HypersphericalPrototypeClassifier(
-        prototypes=prototypes.numpy(), max_epochs=20, random_state=0
+        backbone=MLP(n_members=2), prototypes=prototypes.numpy(), max_epochs=20, random_state=0
     ).fit(X_train, y_train)
     score = classifier.score(X_test, y_test)
     PrototypeDisplay.from_estimator(classifier, kind="sphere", ax=ax)
