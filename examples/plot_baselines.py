@@ -64,25 +64,23 @@ for name, (X, y) in data.items():
         print(f"{name:14} {title:16} {accuracy:.3f} ± {spread:.3f} {loss:9.3f} {seconds:7.2f}")
 
 # %%
-# Time and log loss
-# -----------------
-# Lower is better, and further left is faster. Times depend on the machine; their ratios less so.
+# Log loss and fit time
+# ---------------------
+# Lower is better in all pictures. Times depend on the machine; their ratios less so.
 
-MARKERS = dict(zip(models, "o^sDv", strict=True))
-figure, axes = plt.subplots(1, 3, figsize=(12, 4.2))
-for ax, name in zip(axes, data, strict=True):
-    for k, title in enumerate(models):
-        _, loss, seconds = found[name, title]
-        ax.scatter(seconds, loss, s=80, c=f"C{k}", marker=MARKERS[title])
-        ax.annotate(
-            title, (seconds, loss), xytext=(0, 9), textcoords="offset points", ha="center",
-            fontsize=9.5, color=f"C{k}", weight="bold",
-        )  # fmt: skip
-    losses, times = np.transpose([found[name, title][1:] for title in models])
-    ax.set(title=name, xscale="log", xlabel="seconds to fit", ylim=(0, 1.25 * losses.max()))
-    ax.set_xlim(times.min() / 4, times.max() * 4)
-    ax.grid()
-axes[0].set_ylabel("log loss, nats")
+figure, axes = plt.subplots(2, 3, figsize=(11, 5.6), sharey=True)
+rows, colors = np.arange(len(models)), [f"C{k}" for k in range(len(models))]
+for (upper, lower), name in zip(axes.T, data, strict=True):
+    _, losses, seconds = np.transpose([found[name, title] for title in models])
+    for ax, values, left in ((upper, losses, 0), (lower, seconds, 0.01)):
+        ax.hlines(rows, left, values, colors=colors, lw=3, alpha=0.4)
+        ax.scatter(values, rows, c=colors, s=60)
+        ax.grid(axis="x")
+    upper.set(title=name, xlabel="log loss, nats", xlim=(0, 1.1 * losses.max()))
+    lower.set(xlabel="seconds to fit", xscale="log", xlim=(0.01, 30))
+    lower.set_xticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
+axes[0, 0].set_yticks(rows, models)
+axes[0, 0].invert_yaxis()
 plt.show()
 
 # %%

@@ -188,7 +188,7 @@ plt.show()
 figure, axes = plt.subplots(1, 2, figsize=(12, 5))
 for ax, learn, name in zip(axes, (added, trained), ("add_classes", "partial_fit"), strict=True):
     PrototypeDisplay.from_estimator(learn(clf, rows), ax=ax)
-    ax.set_title(f"{name}\n{ax.get_title()}")
+    ax.set_title(f"{name}: {ax.get_title(loc='left')}")
 plt.show()
 
 # %%

@@ -135,7 +135,7 @@ print(
 figure, axes = plt.subplots(2, 8, figsize=(10, 3.2))
 for ax, row in zip(axes.flat, order, strict=True):
     ax.imshow(X_new[row].reshape(8, 8), cmap="gray_r", interpolation="bilinear")
-    ax.set_title(f"{label[row]}?  ({sure[row]:.0%})", fontsize=11)
+    ax.set_title(f"{label[row]}?  ({sure[row]:.0%})", fontsize=11, loc="center")
     ax.set_axis_off()
 plt.show()
 

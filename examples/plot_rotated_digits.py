@@ -172,6 +172,7 @@ for ax, row in zip(right.subplots(2, 5).flat, shown.flat, strict=True):
     ax.set_title(
         f"{digit[row]}, {angle[row]:.0f}°\n(true: {digit_test[row]}, {angle_test[row]:.0f}°)",
         fontsize=10,
+        loc="center",
     )
     ax.set_axis_off()
 plt.show()

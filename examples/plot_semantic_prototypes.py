@@ -83,13 +83,14 @@ plt.show()
 # %%
 # What the prototypes look like
 # -----------------------------
-# The cosines of all pairs, placed for separation alone and by meaning: blocks are groups.
+# The cosines of all pairs, placed for separation alone and by meaning, with cosines up to 0.4:
+# blocks are groups.
 
 figure, axes = plt.subplots(1, 2, figsize=(12, 5))
 for ax, name, placed in zip(
     axes,
     ("separation alone", "by meaning"),
-    (place_prototypes(60, 30), place_semantic(similarity, 30, random_state=0)),
+    (place_prototypes(60, 30), place_semantic(similarity, 30, max_cosine=0.4, random_state=0)),
     strict=True,
 ):
     PrototypeDisplay.from_prototypes(placed, ax=ax)

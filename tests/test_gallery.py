@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+
+from sphereskl.display._drawing import OKABE_ITO
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
@@ -42,6 +45,12 @@ def test_it_compiles(path):
 def test_drawings_have_the_common_style(path):
     code = path.read_text()
     assert ("import matplotlib" in code) == ("sphereskl.display.gallery" in code)
+
+
+def test_the_common_style_has_the_colours_of_the_displays():
+    with plt.style.context("sphereskl.display.gallery"):
+        colours = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    assert [f"#{colour.removeprefix('#')}" for colour in colours] == list(OKABE_ITO)
 
 
 @pytest.mark.slow
