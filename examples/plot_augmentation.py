@@ -78,9 +78,9 @@ for name, scores in found.items():
         print(f"{name:12}{title:14}" + "".join(f"{score:7.3f}" for score in row))
 
 # %%
-# The same on logarithmic axes, where a distance is a factor. Digits of this data set are centred. If
-# new ones are, too, shifts do not help, and cost up to a point of accuracy. If new ones are a pixel
-# off, the network without shifts makes three to five times as many errors.
+# The same on logarithmic axes, where a distance is a factor. Digits of this data set are centred.
+# If new ones are, too, shifts do not help, and cost one to two points of accuracy. If new ones are
+# a pixel off, the network without shifts makes three to five times as many errors.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True)
 for k, (ax, title) in enumerate(zip(axes, ("as they are", "shifted"), strict=True)):
