@@ -7,6 +7,8 @@ disease: how training ended, where the classes are and how far apart, whether pr
 trusted, which predictions a person should look at, and where a regressor puts its rows.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import torch
 from sklearn.datasets import load_diabetes, load_digits

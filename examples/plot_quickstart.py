@@ -119,8 +119,8 @@ class SpherePicture:
 sphere = HypersphericalPrototypeClassifier(embedding_dim=3, random_state=0).fit(X_train, y_train)
 wrong = sphere.predict(X_test) != y_test
 picture = SpherePicture(sphere.transform(X_test), y_test, wrong, sphere.prototypes_)
-path = Path("quickstart_sphere.svg").resolve()
+path = Path("quickstart_sphere.svg")
 path.write_text(picture._repr_html_())
 print(f"\nin three dimensions: accuracy {1 - wrong.mean():.3f} on digits not trained on")
-print(f"wrote {path.name} to {path.parent}")
+print(f"wrote {path} to the current folder")
 picture  # noqa: B018

@@ -87,7 +87,7 @@ for ax, (loss, margins) in zip(axes, MARGINS.items(), strict=True):
     ax.text(margins[1], other[1] + 4, "to the nearest other class", color="C1", weight="bold")
     ax.text(margins[1], own[1] + 4, "to the own class", color="C0", weight="bold")
     ax.set(title={"cosface": "CosFace", "arcface": "ArcFace"}[loss], xlabel=UNITS[loss])
-    ax.set(xticks=margins, ylim=(0, None))
+    ax.set(xticks=margins, ylim=(0, 95))
     ax.grid(axis="y")
 axes[0].set_ylabel("median angle of test digits, degrees")
 plt.show()
