@@ -32,7 +32,7 @@ images = torch.from_numpy(X_pool[:4].reshape(-1, 1, 8, 8))
 nobody = torch.zeros(len(images), dtype=torch.bool)
 epochs = [augmentation.change(images, nobody, epoch, generator) for epoch in range(7)]
 figure, axes = plt.subplots(4, 8, figsize=(9, 4.8))
-for column, batch in enumerate([images, *epochs]):
+for column, batch in enumerate(torch.stack([images, *epochs]).numpy()):
     axes[0, column].set_title(f"epoch {column}" if column else "original", loc="center")
     for ax, image in zip(axes[:, column], batch, strict=True):
         ax.imshow(image[0], cmap="gray_r")

@@ -37,7 +37,7 @@ theta = torch.linspace(0, torch.pi, 200)
 figure, ax = plt.subplots(figsize=(7, 4))
 for operator, k in (("linear", 0.3), ("cosine", 0.3), ("sigmoid", 0.3), ("sigmoid", 0.1)):
     label = operator if operator != "sigmoid" else f"sigmoid, k = {k}"
-    ax.plot(theta.rad2deg(), angular(theta.cos(), operator, k), label=label)
+    ax.plot(theta.rad2deg().numpy(), angular(theta.cos(), operator, k).numpy(), label=label)
 ax.set(xlabel="angle between filter and input, degrees", ylabel="output of the layer, g(θ)")
 ax.set_xticks(range(0, 181, 45))
 ax.grid()
