@@ -2,11 +2,13 @@
 
 import importlib
 import inspect
+import os
 import pkgutil
 import sys
 from pathlib import Path
 
 from docutils import nodes
+from sphinx_gallery.sorting import ExplicitOrder
 
 import sphereskl
 
@@ -81,12 +83,39 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 toc_object_entries_show_parents = "hide"
 
+# Bars of rich are as wide as this where there is no terminal.
+os.environ.setdefault("COLUMNS", "118")
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": "/plot_",
     "ignore_pattern": r"benchmarks|reliability|__init__\.py",
+    "within_subsection_order": ExplicitOrder(
+        [
+            "plot_quickstart.py",
+            "plot_baselines.py",
+            "plot_table_with_gaps.py",
+            "plot_search.py",
+            "plot_embeddings.py",
+            "plot_interactive_sphere.py",
+            "plot_why_this_label.py",
+            "plot_novelty.py",
+            "plot_new_classes.py",
+            "plot_intervals.py",
+            "plot_ordered_classes.py",
+            "plot_rotated_digits.py",
+            "plot_augmentation.py",
+            "plot_prototypes.py",
+            "plot_semantic_prototypes.py",
+            "plot_spherenet.py",
+            "plot_spherenet_margins.py",
+        ]
+    ),
     "image_scrapers": ("matplotlib",),
+    "image_srcset": ["2x"],
+    "thumbnail_size": (640, 420),
+    # What objects say of themselves is shown if it is a picture or a table.
+    "capture_repr": ("_repr_html_",),
     "copyfile_regex": "",
     "download_all_examples": False,
     "remove_config_comments": True,

@@ -1,11 +1,13 @@
 """
-What has a network on the sphere learnt?
-========================================
+What has the network learned?
+=============================
 
-Digits and a disease, looked at in six ways: did training end well, where are the classes, how far
-apart, can probabilities be trusted, which predictions should a person look at, and where on its arc
-does a regressor put its rows.
+Six displays of `sphereskl.display` show it, for handwritten digits and for the progression of a
+disease: how training ended, where the classes are and how far apart, whether probabilities can be
+trusted, which predictions a person should look at, and where a regressor puts its rows.
 """
+
+# sphinx_gallery_thumbnail_number = 2
 
 import matplotlib.pyplot as plt
 import torch
@@ -25,7 +27,9 @@ from sphereskl.display import (
     TrainingHistoryDisplay,
 )
 
+plt.style.use("sphereskl.display.gallery")
 torch.set_num_threads(1)
+
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
 clf = HypersphericalPrototypeClassifier(random_state=0).fit(X_train, y_train)
@@ -34,9 +38,9 @@ print(f"accuracy {clf.score(X_test, y_test):.3f} on digits not trained on")
 # %%
 # Did training end well?
 # ----------------------
-# Both losses should have come to rest. A validation loss that rises again while the training loss
-# falls is overfitting; one that still falls at the end asks for more epochs. The line marks the
-# epoch whose weights are kept.
+# Both losses should have levelled off. A validation loss that rises again while the training loss
+# falls is overfitting; one that still falls at the end asks for more epochs. The vertical line
+# marks the epoch whose weights are kept.
 
 TrainingHistoryDisplay.from_estimator(clf)
 plt.show()
@@ -45,7 +49,7 @@ plt.show()
 # Where are the classes?
 # ----------------------
 # Sixty-four dimensions on a map: every digit not trained on, and the prototypes as stars. A digit
-# in another crowd is one that is mistaken. Distances between crowds mean little on such a map: on
+# in the wrong cluster is misclassified. Distances between clusters mean little on such a map: on
 # the sphere all prototypes are equally far apart.
 
 EmbeddingDisplay.from_estimator(clf, X_test, y_test)
@@ -54,7 +58,7 @@ plt.show()
 # %%
 # How far from its prototype is a digit?
 # --------------------------------------
-# The map cannot tell, the angles can. Where the two histograms overlap, digits are as near to
+# The map cannot tell, but angles can. Where the two histograms overlap, digits are as near to
 # another prototype as to their own.
 
 AngleDisplay.from_estimator(clf, X_test, y_test)
@@ -63,8 +67,8 @@ plt.show()
 # %%
 # Can the probabilities be trusted?
 # ---------------------------------
-# Of the digits that the classifier is 90 % sure of, nine in ten should be right. Each point is a
-# fifteenth of the digits; the lower plot shows how many stand where.
+# Of the digits that the classifier is 90 % sure of, nine in ten should be right. Each point stands
+# for a fifteenth of the digits; the lower plot shows their share in each bin.
 
 ReliabilityDisplay.from_estimator(clf, X_test, y_test)
 plt.show()
@@ -84,10 +88,10 @@ plt.show()
 # %%
 # Where on its arc does a regressor put a patient?
 # ------------------------------------------------
-# The progression of a disease after a year, from 25 at the left pole to 346 at the right. Every dot
-# is a patient, under the place that is predicted and in the colour of the true value: the more a
-# dot differs from the band above it, the greater the error. The poles stay empty: the data do not
-# allow to be so sure.
+# The progression of diabetes after a year, from 25 at the left pole to 346 at the right. Every dot
+# is a patient, at the predicted place and in the colour of the true value: the more a dot differs
+# from the band above it, the greater the error. The poles stay empty: the data do not allow extreme
+# predictions.
 
 X, y = load_diabetes(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)

@@ -1,5 +1,5 @@
 """
-How far off may a prediction be?
+How far off can a prediction be?
 ================================
 
 A curve whose noise grows with its height, and patients whose disease goes on at unknown speed. A
@@ -18,13 +18,15 @@ from sklearn.model_selection import cross_val_predict, train_test_split
 from sphereskl import HypersphericalRegressor
 from sphereskl.metrics import IntervalReport, interval_report
 
+plt.style.use("sphereskl.display.gallery")
+torch.set_num_threads(1)
+
 # %%
 # A curve and its noise
 # ---------------------
 # 600 points to learn from, 4,000 to judge by. The standard deviation of the noise is about a fifth
 # of the height.
 
-torch.set_num_threads(1)
 rng = np.random.default_rng(0)
 
 
@@ -70,8 +72,9 @@ def draw_band(ax, model, X, y):
     ax.spines[["right", "top"]].set_visible(False)
 
 
-figure, ax = plt.subplots(figsize=(9, 5.6), layout="constrained")
+figure, ax = plt.subplots(figsize=(9, 5.6))
 draw_band(ax, reg, X_test[:500], y_test[:500])
+ax.set_title("Intervals that are meant to hold 50, 80 and 95 % of new points")
 ax.legend(loc="upper left", frameon=False, title="shares of values within")
 plt.show()
 
@@ -86,7 +89,7 @@ plt.show()
 
 def one_width(model, X, y, X_new):
     """Intervals as wide for all as errors in cross-validation ask for, at 90 %."""
-    error = np.sort(np.abs(y - cross_val_predict(model, X, y, cv=5)))
+    error = np.sort(np.abs(y - cross_val_predict(model, X, y, cv=3)))
     reach = error[math.ceil(0.9 * (len(error) + 1)) - 1]
     predicted = model.predict(X_new)
     return np.column_stack([predicted - reach, predicted + reach])
@@ -116,7 +119,7 @@ for name, interval in intervals.items():
 order = np.argsort(X_test[:, 0])
 parts = np.array_split(order, 10)
 places = [X_test[part].mean() for part in parts]
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
 for (name, interval), style in zip(intervals.items(), ("o-", "s--"), strict=True):
     low, high = interval.T
     inside = (low <= y_test) & (y_test <= high)
@@ -125,8 +128,8 @@ for (name, interval), style in zip(intervals.items(), ("o-", "s--"), strict=True
 width = 2 * 1.645 * noise_of_rise(line[:, 0])
 left.plot(line[:, 0], width, color="0.35", linestyle=":", label="of the noise")
 right.axhline(0.9, color="0.35", linestyle=":", label="promised")
-left.set(xlabel="x", ylabel="mean width", ylim=(0, None))
-right.set(xlabel="x", ylabel="share inside", ylim=(0.6, 1.01))
+left.set(title="Width", xlabel="x", ylabel="mean width", ylim=(0, None))
+right.set(title="Coverage", xlabel="x", ylabel="share inside", ylim=(0.6, 1.01))
 left.legend(frameon=False)
 right.legend(frameon=False, loc="lower left")
 plt.show()
@@ -176,8 +179,9 @@ quarters = np.array_split(np.argsort(X_test[:, 0]), 4)
 shares = ", ".join(f"{inside[quarter].mean():.0%}" for quarter in quarters)
 print(f"{inside.mean():.1%} inside of all; from left to right {shares} of each quarter")
 
-figure, ax = plt.subplots(figsize=(9, 4.4), layout="constrained")
+figure, ax = plt.subplots(figsize=(9, 4.4))
 draw_band(ax, reg, X_test[:500], y_test[:500])
+ax.set_title("A wave with noise that does not depend on its height")
 plt.show()
 
 # %%

@@ -1,10 +1,10 @@
 """
-Can a class come after training?
-================================
+Can classes be added after training?
+====================================
 
-Seven kinds of digits are learned. Later three more come, with 1, 5 or 20 pictures of each. They get
-prototypes without training, or claim some that were reserved and are trained a little.
-Where do they end up on the sphere, and what does it cost the others?
+A classifier learns seven digits. Three more come later, with 1, 5 or 20 pictures of each. They get
+prototypes without training, or claim reserved prototypes and are trained for a few epochs. This
+example shows where they end up on the sphere, and what that costs the others.
 """
 
 from copy import deepcopy
@@ -19,13 +19,15 @@ from sklearn.utils import shuffle
 from sphereskl import HypersphericalPrototypeClassifier
 from sphereskl.display import PrototypeDisplay
 
+plt.style.use("sphereskl.display.gallery")
+torch.set_num_threads(1)
+
 # %%
 # Seven digits first
 # ------------------
 # 2, 5 and 9 stay away for now. ``n_reserved=3`` places ten prototypes instead of seven; the loss
 # keeps digits away from the three that nobody has claimed.
 
-torch.set_num_threads(1)
 X, y = shuffle(*load_digits(return_X_y=True), random_state=0)
 LATER = [2, 5, 9]
 X_train, X_test, y_train, y_test = X[:900], X[900:], y[:900], y[900:]
@@ -48,8 +50,8 @@ def few(n, draw):
 # Two ways to go on
 # -----------------
 # `add_classes` takes a few pictures of the new digits and nothing else. `partial_fit` trains: it
-# wants as many of the old digits beside them, or the network forgets those; a gentle learning rate
-# and twenty passes do.
+# needs as many pictures of each old digit, or the network forgets those. A low learning rate and
+# twenty passes are enough.
 
 
 def added(model, rows):
@@ -69,17 +71,17 @@ def trained(model, rows):
 # %%
 # Where do the new digits go?
 # ---------------------------
-# A second network, of three dimensions, can be drawn whole: the sphere is unrolled around the place
-# where the new digits are, so that equal areas stay equal; the rim is the point opposite. Grey are
-# the seven digits, stars are prototypes, white ones are free.
+# The embeddings of a second network, of three dimensions, can be drawn completely. The sphere is
+# unrolled around the place where the new digits are, so that equal areas stay equal; the rim is the
+# opposite point. Grey dots are the seven digits, stars are prototypes, and white stars are free.
 #
 # The network puts digits that it does not know between those it knows. `add_classes` leaves them
-# there, and puts the prototype of a new digit in the midst of its pictures, and of others. With
-# `partial_fit` each new digit claims a free prototype, and its pictures gather about it.
+# there, and puts the prototype of a new digit in the middle of its pictures, where others are, too.
+# With `partial_fit` each new digit claims a free prototype, and its pictures gather around it.
 
 COLOURS = {2: "#0072b2", 5: "#d55e00", 9: "#009e73"}
 MARKERS = {2: "o", 5: "^", 9: "s"}
-# Where labels stand beside their stars, in points: some stars are close to each other.
+# Offsets of labels from their stars, in points: some stars are close to each other.
 NUDGES = {2: (-4, 11), 3: (-17, 4)}
 
 small = HypersphericalPrototypeClassifier(embedding_dim=3, n_reserved=3, random_state=0)
@@ -126,7 +128,7 @@ def draw_map(ax, model, title):
 
 
 rows = few(20, draw=0)
-figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 5.6), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 5.6))
 draw_map(left, added(small, rows), "add_classes: no picture moves")
 draw_map(right, trained(small, rows), "partial_fit: three prototypes are claimed")
 handles = [
@@ -142,10 +144,10 @@ plt.show()
 # %%
 # How many are found, and at what cost?
 # -------------------------------------
-# The first network again, of 64 dimensions; means over three draws of the few rows. Dashed is what
+# The first network again, of 64 dimensions; means over two draws of the few rows. Dashed is what
 # a network reaches that was given all training rows of all ten digits from the start.
 
-shots, n_draws = [1, 5, 20], 3
+shots, n_draws = [1, 5, 20], 2
 found = {}
 for name, learn in {"add_classes": added, "partial_fit": trained}.items():
     for n in shots:
@@ -164,7 +166,7 @@ hit = full.predict(X_test) == y_test
 ceiling = hit[is_base_test].mean(), hit[~is_base_test].mean()
 print(f"{'fit on all':29} old digits {ceiling[0]:.3f}, new digits {ceiling[1]:.3f}")
 
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True)
 for k, (ax, title) in enumerate(zip(axes, ["the seven old digits", "2, 5 and 9"], strict=True)):
     for name, style in {"add_classes": "o-", "partial_fit": "s-"}.items():
         ax.plot(shots, [found[name, n][k] for n in shots], style, label=name)
@@ -179,14 +181,14 @@ plt.show()
 # %%
 # How far apart are the prototypes?
 # ---------------------------------
-# Added ones stand between others, at cosines that say which digits a new one resembles, to this
-# network. Claimed ones are as far from all others as these from each other: they were placed before
-# anybody knew what for.
+# Added prototypes stand between others, at cosines that tell which digits the new one resembles for
+# this network. Claimed prototypes are as far from all others as those are from each other: they
+# were placed before training.
 
-figure, axes = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(12, 5))
 for ax, learn, name in zip(axes, (added, trained), ("add_classes", "partial_fit"), strict=True):
     PrototypeDisplay.from_estimator(learn(clf, rows), ax=ax)
-    ax.set_title(f"{name}\n{ax.get_title()}")
+    ax.set_title(f"{name}: {ax.get_title(loc='left')}")
 plt.show()
 
 # %%

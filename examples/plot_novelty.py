@@ -1,5 +1,5 @@
 """
-Does a classifier notice a digit it has never seen?
+Does a classifier notice a class it has never seen?
 ===================================================
 
 Digits up to 7 are learned; then an 8 or a 9 comes, and the classifier has to call it something. How
@@ -16,13 +16,15 @@ from sphereskl import HypersphericalPrototypeClassifier
 from sphereskl.display import NoveltyDisplay, RiskCoverageDisplay
 from sphereskl.metrics import novelty_report
 
+plt.style.use("sphereskl.display.gallery")
+torch.set_num_threads(1)
+
 # %%
 # Eight digits to learn, two to keep back
 # ---------------------------------------
-# The digits come in the order in which people wrote them. They are shuffled first: a hand that was
-# never seen is novel, too, and here only the digit shall be.
+# The digits come in the order in which people wrote them. They are shuffled first, so that only the
+# digit is novel, and not the handwriting.
 
-torch.set_num_threads(1)
 X, y = shuffle(*load_digits(return_X_y=True), random_state=0)
 X_known, y_known = X[y < 8], y[y < 8]
 X_train, X_test = X_known[:850], X_known[850:]
@@ -65,7 +67,7 @@ def draw(ax, canvas, bottom):
     return height
 
 
-figure, ax = plt.subplots(figsize=(10, 7.4), layout="constrained")
+figure, ax = plt.subplots(figsize=(10, 7.4))
 height = draw(ax, pile(X_test[:N_DRAWN], score_test[:N_DRAWN], BLUE), bottom=0.15)
 hanging = pile(X_new[:N_DRAWN], score_new[:N_DRAWN], VERMILLION)[::-1]
 depth = draw(ax, hanging, bottom=-0.15 - len(hanging))
@@ -130,10 +132,10 @@ print(
     f"{passing.sum()} of {len(X_new)} strangers pass; the mean probability of their labels is "
     f"{sure[passing].mean():.2f}"
 )
-figure, axes = plt.subplots(2, 8, figsize=(10, 3.2), layout="constrained")
+figure, axes = plt.subplots(2, 8, figsize=(10, 3.2))
 for ax, row in zip(axes.flat, order, strict=True):
     ax.imshow(X_new[row].reshape(8, 8), cmap="gray_r", interpolation="bilinear")
-    ax.set_title(f"{label[row]}?  ({sure[row]:.0%})", fontsize=11)
+    ax.set_title(f"{label[row]}?  ({sure[row]:.0%})", fontsize=11, loc="center")
     ax.set_axis_off()
 plt.show()
 

@@ -1,19 +1,23 @@
 """
-Can one sphere tell a digit and how far it is turned?
-=====================================================
+Can one network predict a class and a value?
+============================================
 
-Five kinds of handwritten digits, each turned by some angle between 0 and 180 degrees. One network
-with a three-dimensional embedding is asked for both: the height of a point on the sphere is the
-angle, the direction around the axis is the digit.
+Five kinds of handwritten digits are each turned by an angle between 0 and 180 degrees. One network
+with a three-dimensional embedding predicts both: the height of a point on the sphere is the angle,
+the direction around the axis is the digit.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from scipy.ndimage import rotate
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from sphereskl import HypersphericalMultiTask
+
+plt.style.use("sphereskl.display.gallery")
+torch.set_num_threads(1)
 
 # %%
 # Turned digits
@@ -137,7 +141,7 @@ def draw_map(ax):
 
 
 code = np.searchsorted(model.classes_, digit_test)
-figure = plt.figure(figsize=(12, 5.2), layout="constrained")
+figure = plt.figure(figsize=(12, 5.2))
 grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.35])
 draw_sphere(figure.add_subplot(grid[0], projection="3d"))
 draw_map(figure.add_subplot(grid[1]))
@@ -149,7 +153,7 @@ figure.suptitle("Test digits on the sphere: height is the angle, direction the d
 # On the left every test picture, on the right two of each digit with what the network says about
 # them. The table on `rotated digits <../benchmarks/joint.html>`_ compares one network with two.
 
-figure = plt.figure(figsize=(12, 4.8), layout="constrained")
+figure = plt.figure(figsize=(12, 4.8))
 left, right = figure.subfigures(1, 2, width_ratios=[1, 1.2])
 ax = left.add_subplot()
 ax.plot([0, 180], [0, 180], color="#888888", linewidth=1)
@@ -168,6 +172,7 @@ for ax, row in zip(right.subplots(2, 5).flat, shown.flat, strict=True):
     ax.set_title(
         f"{digit[row]}, {angle[row]:.0f}°\n(true: {digit_test[row]}, {angle_test[row]:.0f}°)",
         fontsize=10,
+        loc="center",
     )
     ax.set_axis_off()
 plt.show()

@@ -16,13 +16,15 @@ from sklearn.model_selection import train_test_split
 
 from sphereskl import HypersphericalPrototypeClassifier
 
+plt.style.use("sphereskl.display.gallery")
+torch.set_num_threads(1)
+
 # %%
 # Three wines to explain
 # ----------------------
 # The margin is the cosine with the prototype of the label less that with the nearest other: what a
 # label hangs by. Double precision is for the check below.
 
-torch.set_num_threads(1)
 wine = load_wine()
 X_train, X_test, y_train, y_test = train_test_split(
     wine.data, wine.target, test_size=0.6, stratify=wine.target, random_state=0
@@ -58,7 +60,7 @@ for title, row in chosen.items():
 
 plane = np.linalg.svd(clf.prototypes_)[2][:2].T
 known, stars = z_train @ plane, clf.prototypes_ @ plane
-figure, ax = plt.subplots(figsize=(6.6, 6.2), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.6, 6.2))
 ax.add_patch(plt.Circle((0, 0), 1, fill=False, color="0.7"))
 for k, (colour, shape) in enumerate(zip(PALETTE, SHAPES, strict=True)):
     style = {"c": colour, "marker": shape, "linewidths": 0}
@@ -97,8 +99,8 @@ def margins(x):
     return g[n, torch.from_numpy(own)] - g[n, torch.from_numpy(other)]
 
 
-# The network puts columns through curves whose knots are values of known wines. On a knot slopes
-# to the left and to the right differ, and autograd may give neither: look a hair's breadth beside.
+# The network puts columns through curves whose knots are values of known wines. At a knot the
+# slopes on both sides differ, and autograd may give neither: evaluate a tiny step away from it.
 x = (clf.encoder_.transform(X_test[rows]) + 1e-9).requires_grad_()
 (slope,) = torch.autograd.grad(margins(x).sum(), x)
 x = x.detach()
@@ -121,7 +123,7 @@ def average_instead(column):
 
 
 lost = np.transpose([average_instead(column) for column in range(x.shape[1])])
-figure, axes = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(13, 4.4))
 for i, (ax, (title, row)) in enumerate(zip(axes, chosen.items(), strict=True)):
     top = np.argsort(np.abs(pull[i]))[-6:]
     labels = [f"{names[k]} ({x[i, k]:+.1f} sd)" for k in top]

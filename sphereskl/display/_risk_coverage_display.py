@@ -136,7 +136,8 @@ class RiskCoverageDisplay:
             label="_" if named_before else best,
         )  # fmt: skip
         self.ax_.set(xlabel="coverage", ylabel="error rate", xlim=(0, 1))
-        self.ax_.set_ylim(bottom=0)
+        # The upper limit stays open: the next curve on these axes may be higher.
+        self.ax_.set_ylim(bottom=0, auto=None)
         self.ax_.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
         # Above the axes: a curve may run anywhere inside.
         self.ax_.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))

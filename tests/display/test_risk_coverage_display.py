@@ -43,3 +43,12 @@ def test_two_displays_share_axes_under_their_names():
     assert [text.split(",")[0] for text in texts] == ["one", "best order of the same errors", "two"]
     assert first.line_.get_color() != second.line_.get_color()
     assert first.line_.get_linestyle() != second.line_.get_linestyle()
+
+
+def test_a_second_curve_that_is_higher_is_not_cut():
+    y_true, confidence = np.zeros(50), np.linspace(0, 1, 50)
+    good = RiskCoverageDisplay.from_predictions(y_true, confidence < 0.05, confidence)
+    bad = RiskCoverageDisplay.from_predictions(y_true, confidence < 0.5, confidence, ax=good.ax_)
+    low, high = bad.ax_.get_ylim()
+    assert low == 0
+    assert high > bad.curve.risk.max() > 5 * good.curve.risk.max()
