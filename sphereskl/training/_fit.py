@@ -93,8 +93,9 @@ def fit_net(
         stack.callback(bar.close)
         if train.target.device.type == "cpu":
             stack.enter_context(one_thread())
-            if threads_outside() > 1:  # threads start with the first shard
-                net.executor_ = stack.enter_context(ThreadPoolExecutor(threads_outside()))
+            n_threads = threads_outside()
+            if n_threads > 1:  # threads start with the first shard
+                net.executor_ = stack.enter_context(ThreadPoolExecutor(n_threads))
         if draws_globally:
             stack.enter_context(seeded(net.seed + rank, train.target.device))
         try:

@@ -96,8 +96,9 @@ class TrainingLoop(ReadableNet):
         if self.group_ is not None or train.target.device.type != "cpu":
             return None
         n_rows = least_rows(self.module_, train.X[:1])
-        whole = n_rows is None or 2 * n_rows > min(self.batch_size, len(train.X))
-        return None if whole else Shards(self, n_rows, self.executor_)
+        if n_rows is None or 2 * n_rows > min(self.batch_size, len(train.X)):
+            return None
+        return Shards(self, n_rows, self.executor_)
 
     def _choose_step(self) -> Callable[[TensorData], list[Tensor]]:
         if self._is_heard():

@@ -191,8 +191,11 @@ def _count_products(model: nn.Module, sample: Tensor) -> int:
         # Every weight of a filter counts once per position, of a dense layer once.
         n_products += layer.weight.numel() * outputs[0, 0].numel()
 
-    layers = [layer for layer in model.modules() if getattr(layer, "weight", None) is not None]
-    hooks = [layer.register_forward_hook(add) for layer in layers if layer.weight.ndim > 1]
+    hooks = [
+        layer.register_forward_hook(add)
+        for layer in model.modules()
+        if getattr(getattr(layer, "weight", None), "ndim", 0) > 1
+    ]
     try:
         model.eval()
         with torch.no_grad():

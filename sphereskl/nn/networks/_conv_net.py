@@ -57,7 +57,7 @@ class ConvNet(BackboneConfig):
                 channels = width
         network = nn.Sequential(*layers, *self._head(channels, embedding_dim))
         # Steps and predictions take 0.5 to 0.8 of the time on CPUs, and use tensor cores on GPUs.
-        return network.to(memory_format=torch.channels_last)
+        return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def _convolution(self, n_in: int, n_out: int) -> list[nn.Module]:
         activation = choose("activation", self.activation, ACTIVATIONS)
