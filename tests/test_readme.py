@@ -21,3 +21,15 @@ def test_links_lead_somewhere():
     root = Path(__file__).parents[1]
     targets = re.findall(r"\]\(([^)]+)\)", README)
     assert [target for target in targets if not (root / target).exists()] == []
+
+
+def test_the_table_is_that_of_the_benchmarks():
+    measured = (Path(__file__).parents[1] / "docs" / "benchmarks" / "tables.md").read_text()
+    plain = README.replace("**", "")
+    rows = re.findall(r"^\| \w+ \| [\d.]+ \|.*\|$", plain, flags=re.MULTILINE)
+    assert len(rows) == 4
+    assert [row for row in rows if row not in measured] == []
+    (accuracy, loss, seconds) = re.search(
+        r"MLPClassifier.*?([\d.]{6}).*?([\d.]{6}).*?([\d.]+) s", plain, flags=re.DOTALL
+    ).groups()
+    assert re.search(rf"\| MLP \| \S+ \| {accuracy} \| {loss} \| \S+ \| {seconds} \|", measured)
