@@ -89,5 +89,5 @@ axes[0].legend(loc="lower right")
 plt.show()
 
 # %%
-# One table with gaps at random proves little about others. The page on
+# One table with values missing at random proves little about others. The page on
 # `tables <../benchmarks/tables.html>`_ measures both models on real tables with their own gaps.

@@ -83,8 +83,8 @@ plt.show()
 # Which columns turn the embedding?
 # ---------------------------------
 # The slope of the margin along a standardised column, times the value there: about what the column
-# adds to the margin, beside a wine that is average in it. `encoder_` standardises, `module_` is a
-# torch module, and autograd does the rest.
+# adds to the margin, compared with a wine that is average in it. `encoder_` standardises,
+# `module_` is a torch module, and autograd does the rest.
 
 names = [name.replace("od280/od315_of_diluted_wines", "OD280/OD315") for name in wine.feature_names]
 names = [name.replace("_", " ") for name in names]

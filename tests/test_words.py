@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parent.parent
-ROOTS = ("sphereskl",)
+# Folders that builds of the documentation fill.
+_BUILT = {"_build", "gallery", "generated"}
+ROOTS = ("sphereskl", "docs", "README.md", "examples")
 
 # Phrase: (what to say, why).
 PHRASES = {
@@ -79,7 +81,8 @@ def _compiled(phrase):
 
 def _files(root):
     path = PROJECT / root
-    return [path] if path.is_file() else sorted([*path.rglob("*.py"), *path.rglob("*.md")])
+    files = [path] if path.is_file() else sorted([*path.rglob("*.py"), *path.rglob("*.md")])
+    return [file for file in files if not _BUILT & set(file.parts)]
 
 
 TEXTS = [path for root in ROOTS for path in _files(root)]

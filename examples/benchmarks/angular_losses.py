@@ -1,4 +1,4 @@
-"""What an angular loss costs beside its plain cross-entropy: forward and backward, side by side.
+"""What an angular loss costs compared with plain cross-entropy: forward and backward, side by side.
 
 python examples/benchmarks/angular_losses.py
 """

@@ -3,8 +3,8 @@
     python examples/benchmarks/augmentation.py --data DIR --out augmentation.csv
     python examples/benchmarks/augmentation.py --out augmentation.csv --print
 
-Every fit is a row of the CSV file, written when it is done: the program goes on from the rows
-that are there. The table has the mean accuracy on test images, and its standard deviation.
+Every fit is a row of the CSV file, written when it is done: the program resumes after the last
+row. The table has the mean accuracy on test images, and its standard deviation.
 """
 
 import argparse
@@ -35,7 +35,7 @@ FIELDS = ["images", "rows", "epochs", "way", "seed", "accuracy", "log_loss", "se
 
 
 def subset(name, args):
-    """Return as many training images as asked for, and test images, with labels."""
+    """Return as many training images as requested, and test images, with labels."""
     X_train, y_train, X_test, y_test = load_images(name, args.data)
     order = np.random.default_rng(0).permutation(len(X_train))[: args.rows]
     return X_train[order], y_train[order], X_test[: args.test_rows], y_test[: args.test_rows]

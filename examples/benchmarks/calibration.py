@@ -1,8 +1,8 @@
-"""Calibration and selective prediction: prototypes beside an ordinary softmax layer.
+"""Calibration and selective prediction: prototypes compared with an ordinary softmax layer.
 
-Every fit is kept as the logits of test rows and of rows that judge (`results/` beside
+Every fit is kept as the logits of test rows and of validation rows (`results/` next to
 `results.csv`), and gives one row of the file for every way to make probabilities of them, which
-`calibration_forms.py` holds. Fits that are there are not repeated:
+`calibration_forms.py` holds. Existing fits are not repeated:
 
     python examples/benchmarks/calibration.py measure results.csv --data DIR
     python examples/benchmarks/calibration.py measure results.csv --sets mnist --models softmax
@@ -173,7 +173,7 @@ def report(options):
 
 
 def _report_part(table):
-    print_means("Beside an ordinary softmax layer", table, MAIN)
+    print_means("Compared with an ordinary softmax layer", table, MAIN)
     print_wins(table)
     pairs = [(m, f) for m in SMOOTHINGS for f in ("scale_", "unsmoothed")]
     print_means("Label smoothing", table, pairs)

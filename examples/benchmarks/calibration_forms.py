@@ -27,11 +27,11 @@ def forms(views, smoothing, *, held_out):
     Parameters
     ----------
     views : dict
-        Logits, lengths and targets of test rows, and of the rows that judge ("judged...").
+        Logits, lengths and targets of test rows, and of validation rows ("judged...").
     smoothing : float
         Of the labels that the network learned from.
     held_out : bool
-        Whether the rows that judge were seen by no member, else each by all but one.
+        Whether validation rows were seen by no member, else each by all but one.
     """
     logits, scale, gain = views["logits"], views["scale"], views["gain"]
     yield "scale_", log_softmax(scale * logits, axis=1)
@@ -110,7 +110,7 @@ def fit_vector(views, smoothing, scale):
 
 
 def fit_power(views, scale):
-    """Fit the power of the resultant length beside the scale, on rows that no member saw."""
+    """Fit the power of the resultant length, and the scale, on rows that no member saw."""
     logits, target, length = views["judged"], views["judged_target"], views["judged_length"]
 
     def loss(x):

@@ -84,7 +84,7 @@ def halves(n_rows, *, limit=10_000):
     n_rows : int
         Rows of the set.
     limit : int
-        Rows of each half at the most.
+        Maximum number of rows of each half.
 
     Returns
     -------

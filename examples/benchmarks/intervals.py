@@ -1,4 +1,4 @@
-"""Prediction intervals of `HypersphericalRegressor` beside those of MAPIE on the same model.
+"""Prediction intervals of `HypersphericalRegressor` compared with those of MAPIE on the same model.
 
 Measures one row of a CSV file for every set, split and kind of interval, skips those that the file
 has, and prints the tables of docs/benchmarks/intervals.md from it:
@@ -6,7 +6,7 @@ has, and prints the tables of docs/benchmarks/intervals.md from it:
     python examples/benchmarks/intervals.py measure intervals.csv
     python examples/benchmarks/intervals.py report intervals.csv
 
-`--data DIR` reads tables from a folder. MAPIE has to be installed. All are asked for 90 %, and see
+`--data DIR` reads tables from a folder. MAPIE has to be installed. All aim at 90 %, and see
 at most 4,000 training rows: those by which split methods calibrate do not train.
 """
 

@@ -1,7 +1,7 @@
 """Long tails and auxiliary losses: what helps on top of the defaults.
 
-Three parts: classes of unequal size ("imbalance"), losses of embeddings beside that of classes
-("auxiliary") and beside that of values ("values"). Rows go into a file one by one, and what the
+Three parts: classes of unequal size ("imbalance"), losses of embeddings added to that of classes
+("auxiliary") and added to that of values ("values"). Rows go into a file one by one, and what the
 file has is not measured again:
 
     python examples/benchmarks/long_tail.py measure results.csv --data DIR

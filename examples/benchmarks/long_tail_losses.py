@@ -1,6 +1,6 @@
-"""Losses that the package lacks: of long tails, and of embeddings beside another loss.
+"""Losses that the package lacks: of long tails, and of embeddings in addition to another loss.
 
-Estimators here are subclasses that replace what is minimised; `long_tail.py` measures them.
+Estimators here are subclasses that replace the loss; `long_tail.py` measures them.
 """
 
 import numpy as np
@@ -114,7 +114,7 @@ def _pairs(learns):
 
 
 class WithAuxiliary(nn.Module):
-    """A criterion, and beside it a loss of the embeddings that the model has just made."""
+    """A criterion, plus a loss of the embeddings that the model has just made."""
 
     def __init__(self, criterion, auxiliary, weight):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Classes in an order: prototypes on an arc beside plain ones and other ordinal models.
+"""Classes in an order: prototypes on an arc compared with plain ones and other ordinal models.
 
 Prints the table of docs/benchmarks/ordinal.md. `mord` and `coral-pytorch` take part if they
 are installed:

@@ -1,4 +1,4 @@
-"""Values on an arc: the regressor beside three of scikit-learn on the same folds.
+"""Values on an arc: the regressor compared with three of scikit-learn on the same folds.
 
 Prints the tables of docs/benchmarks/regression.md, all of them or those that are named:
 
@@ -162,7 +162,7 @@ def choose_dimension(options):
 
 
 def compare_targets(options):
-    """One model of several values beside a model for each value."""
+    """One model of several values compared with a model for each value."""
     print("| set | targets | rows | one model, R2 | s | a model each, R2 | s | difference |")
     print("|---|---|---|---|---|---|---|---|")
     problems = {}

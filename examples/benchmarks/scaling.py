@@ -48,7 +48,7 @@ def seconds(name):
 
 
 def serve(rank, size, path, threads, orders):
-    """Fit what is asked for, alone or in a group, and send back the time."""
+    """Fit what the arguments say, alone or in a group, and send back the time."""
     torch.set_num_threads(threads)
     if size > 1:
         where = {"init_method": f"file://{path}", "rank": rank, "world_size": size}

@@ -1,4 +1,4 @@
-"""Whole searches of small fits: our classifier beside scikit-learn's and plain skorch's.
+"""Whole searches of small fits: our classifier compared with scikit-learn's and plain skorch's.
 
     OMP_NUM_THREADS=1 python examples/benchmarks/small_fits.py [--rounds 5] [--n-jobs 1]
 
@@ -162,7 +162,7 @@ def main():
         f"{np.__version__}, Python {platform.python_version()}, n_jobs={options.n_jobs}, one "
         f"thread a process, {options.rounds} rounds\n"
     )
-    print("| data | 20 fits of | CPU, s | wall, s | beside MLPClassifier | best accuracy |")
+    print("| data | 20 fits of | CPU, s | wall, s | / MLPClassifier | best accuracy |")
     print("|---|---|--:|--:|--:|--:|")
     for name, X, y in data_sets():
         if name not in options.data:

@@ -1,4 +1,4 @@
-"""What the comfort of an estimator costs: training and prediction beside a hand-written loop.
+"""What an estimator costs: training and prediction compared with a hand-written loop.
 
     python examples/benchmarks/speed.py [--rounds 15] [--device cuda]
 

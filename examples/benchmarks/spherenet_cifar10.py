@@ -1,4 +1,4 @@
-"""SphereNet-9 on CIFAR-10 by the authors' recipe, beside a baseline with the same regulariser.
+"""SphereNet-9 on CIFAR-10 by the authors' recipe, and a baseline with the same regulariser.
 
     python examples/benchmarks/spherenet_cifar10.py --data DIR              hours on a GPU
     python examples/benchmarks/spherenet_cifar10.py --data DIR --rows 256 --epochs 1

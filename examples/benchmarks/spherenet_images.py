@@ -33,7 +33,7 @@ NORMS = {
 
 
 def subset(args):
-    """Return as many training and test images as asked for, with labels."""
+    """Return as many training and test images as requested, with labels."""
     X_train, y_train, X_test, y_test = load_images(args.images, args.data)
     order = np.random.default_rng(0).permutation(len(X_train))[: args.rows]
     return X_train[order], y_train[order], X_test[: args.test_rows], y_test[: args.test_rows]

@@ -1,11 +1,11 @@
-"""What a hyperspherical convolution costs beside torch.nn.Conv2d.
+"""What a hyperspherical convolution costs compared with torch.nn.Conv2d.
 
     python examples/benchmarks/spherenet_speed.py [--rounds 15] [--channels-last]
         [--device cuda] [--bf16]
 
 Forward and backward pass of 3x3 convolutions on batches of 64, one thread, float32. All
 contenders take turns in every round; entries are medians of the ratios of process CPU time,
-on a GPU of the time until it is done, within a round. Beside the layers, eager and compiled,
+on a GPU of the time until it is done, within a round. Next to the layers, eager and compiled,
 stand the two obvious ways to write them: patches laid out by ``unfold``, and patch norms by a
 full convolution with ones, as in the authors' program. The last column counts the bytes that
 wait for the backward pass.

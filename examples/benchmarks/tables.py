@@ -1,4 +1,4 @@
-"""Tables as they come: the estimators beside other networks and trees, on the same splits.
+"""Tables as they come: the estimators and other networks and trees, on the same splits.
 
 Measures one row of a CSV file for every set, split and model, skips those that the file has, and
 prints the tables of docs/benchmarks/tables.md from it:
@@ -94,7 +94,7 @@ def named_model(name, is_regression):
         import pytabkit
 
         cls = getattr(pytabkit, f"{name}_{'Regressor' if is_regression else 'Classifier'}")
-        # It takes categories as they are, but no gaps in numbers.
+        # It takes categories as they are, but no missing numbers.
         filled = make_column_transformer(
             (SimpleImputer(strategy="median"), make_column_selector(dtype_include="number")),
             remainder="passthrough",
@@ -132,7 +132,7 @@ def _of_sklearn(name, is_regression):
 
 
 class _CatBoost:
-    """CatBoost with its defaults, told of the categories."""
+    """CatBoost with its defaults, with the categories named."""
 
     def __init__(self, is_regression):
         import catboost

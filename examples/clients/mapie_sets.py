@@ -1,4 +1,4 @@
-"""MAPIE: sets of labels and intervals that hold what they promise, beside the package's own.
+"""MAPIE: sets of labels and intervals that hold what they promise, compared with the package's own.
 
 Conformal prediction takes rows that the model has not seen, and reads off them how wide a set
 has to be. `predict_interval` of the regressor does the same with the rows that its members did

@@ -1,4 +1,4 @@
-"""pytabkit: RealMLP beside the classifier, in cross-validation of scikit-learn.
+"""pytabkit: RealMLP compared with the classifier, in cross-validation of scikit-learn.
 
 pytabkit's own benchmark runs over a folder of prepared data sets, of many gigabytes; its models
 are estimators of scikit-learn, and so are compared as such.

@@ -1,4 +1,4 @@
-"""skops: a file without pickle that holds a whole pipeline, beside the package's own `save`."""
+"""skops: a file without pickle that holds a whole pipeline, next to the package's own `save`."""
 # /// script
 # requires-python = ">=3.11"
 # dependencies = ["sphereskl", "skops>=0.11"]

@@ -45,7 +45,7 @@ pipeline = skrub.tabular_pipeline(classifier).fit(X, y)
 
 pipeline = skrub.tabular_pipeline(classifier).fit(X, y)
 print(f"steps: {', '.join(type(step).__name__ for step in pipeline)}")
-# Gaps are left to the classifier: skrub reads off its tags that it takes them.
+# Missing values are left to the classifier: skrub reads off its tags that it takes them.
 assert not any("Imputer" in type(step).__name__ for step in pipeline)
 assert np.isnan(pipeline[:-1].transform(X)).any()
 assert scores["tabular_pipeline"] > scores["numbers alone"] + 0.1

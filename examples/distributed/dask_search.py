@@ -2,7 +2,7 @@
 
     pip install "dask[distributed]"
     python examples/distributed/dask_search.py                  # two workers on this machine
-    python examples/distributed/dask_search.py tcp://host:8786  # a cluster that is there
+    python examples/distributed/dask_search.py tcp://host:8786  # an existing cluster
 
 A worker that dies is not missed: what it left is done by the others.
 """

@@ -1,6 +1,6 @@
-"""Errors at every place of a fit: what is left of the model that was fitted before.
+"""Errors at every place of a fit: the state of the model that was fitted before.
 
-Raises an error at a function call of the package, at as many places of a fit as asked for, and
+Raises an error at a function call of the package, at as many places of a fit as requested, and
 looks at the estimator afterwards:
 
     python examples/reliability/faults.py [--places 200]
@@ -76,7 +76,7 @@ class Fault:
 
 
 def outcome(model, y, error, at, rows, target):
-    """Return how a fit ends that meets an error at a call, and what is left of the last one."""
+    """Return how a fit ends that meets an error at a call, and the state of the last one."""
     model.set_params(warm_start=False).fit(X, y)
     before = model.transform(X), np.array(model.predict(X))
     model.set_params(warm_start=rows is X)

@@ -2,7 +2,7 @@
 
 Run, from the root: ``python examples/reliability/mutation.py sphereskl/nn/_operators.py --tests
 tests/nn/test_operators.py tests/nn/losses`` plants every fault in turn, adds a row for each to
-``mutation.csv`` (a second run goes on from there) and prints a table. Messages of errors,
+``mutation.csv`` (a second run resumes there) and prints a table. Messages of errors,
 annotations and texts are left alone.
 """
 

@@ -79,7 +79,7 @@ def fit(cls, folder, *, resumes=True):
 
 
 def outcome(model):
-    """Return all that shall be the same: weights, the state of the loss, history without times."""
+    """Return all that must be the same: weights, the state of the loss, history without times."""
     states = (model.module_.state_dict(), model.net_.criterion_.state_dict())
     weights = [tensor.numpy().tobytes() for state in states for tensor in state.values()]
     return weights, [{k: v for k, v in epoch.items() if k != "dur"} for epoch in model.history_]

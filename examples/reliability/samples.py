@@ -1,4 +1,4 @@
-"""What people hand over as X: the same numbers in many forms, and things that are no table."""
+"""What people hand over as X: the same numbers in many forms, and things that are not tables."""
 
 import datetime
 import tempfile
@@ -237,7 +237,7 @@ ODD = {
     "all NaN": lambda x: x * np.nan,
     "a column of NaN": lambda x: x * [1, np.nan, 1, 1],
     "gaps": _gaps,
-    "gaps in tensor": lambda x: torch.from_numpy(_gaps(x)),
+    "missing values in tensor": lambda x: torch.from_numpy(_gaps(x)),
     "1e308": lambda x: (x - 4.5) * 3.9e307,
     "1e308 once": _with(1.7e308),
     "1e38 in float32": lambda x: ((x - 4.5) * 7e37).astype(np.float32),

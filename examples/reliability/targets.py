@@ -1,4 +1,4 @@
-"""What people hand over as y, as weights and as rows to judge by."""
+"""What people hand over as y, as weights and as validation rows."""
 
 import datetime
 from decimal import Decimal
@@ -221,7 +221,7 @@ WEIGHTS = {
     "read-only": lambda w: np.broadcast_to(1.0, len(w)),
 }
 
-# From X and y of the same estimator: rows to judge by.
+# From X and y of the same estimator: validation rows.
 JUDGES = {
     "the same": lambda X, y: (X, y),
     "one row": lambda X, y: (X[:1], y[:1]),

@@ -215,7 +215,7 @@ def _play_later(case):
 
 
 def _play_judges(case):
-    """Fit with odd rows to judge by."""
+    """Fit with odd validation rows."""
     model, rows, before = _start(case)
     x, k, v = rows
     faults, column = [], v if case.estimator == "regressor" else k

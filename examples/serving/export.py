@@ -2,7 +2,7 @@
 
     python examples/serving/export.py model.onnx
 
-`serve.py` beside it answers requests with the file, without sphereskl, torch or scikit-learn.
+`serve.py` next to it answers requests with the file, without sphereskl, torch or scikit-learn.
 """
 
 import argparse
