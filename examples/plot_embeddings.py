@@ -77,7 +77,8 @@ plt.show()
 # Which predictions should a person look at?
 # ------------------------------------------
 # If the least confident digits are handed to a person, how many errors are left among the others?
-# The nearer a curve is to its dotted optimum, the better its probabilities tell errors from the rest.
+# The nearer a curve is to its dotted optimum, the better its probabilities tell errors from the
+# rest.
 
 baseline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 baseline.fit(X_train, y_train)
