@@ -258,7 +258,7 @@ def test_values_beyond_settled_bounds_are_told(method, cls):
     getattr(model, method)(X, X[:, 0] / 20)
     with pytest.warns(UserWarning, match="y has values beyond the bounds -0.2.* pass bounds"):
         getattr(model, method)(X, X[:, 0])
-    with pytest.warns(UserWarning, match="beyond the bounds 1 and 1 that"):
+    with pytest.warns(UserWarning, match="beyond the bounds 1 and 1 of the first fit"):
         cls(backbone=MLP((8,))).partial_fit(X, np.ones(90)).partial_fit(X, X[:, 0])
 
 
