@@ -14,6 +14,7 @@ from ..nn import Dropout
 from ._data import TensorData
 from ._gathered_loss import gathered_loss
 from ._inference import infer
+from ._layout import laid_out_as
 from ._process_group import ProcessGroup
 
 
@@ -77,7 +78,8 @@ def _add_up(group: ProcessGroup, parameters: list[nn.Parameter]) -> None:
     # Asking a GPU would synchronise with it: only if the answer may have changed.
     learns = [True] * len(grads) if None not in grads else n_given.tolist()
     for parameter, total, has_gradient in zip(parameters, sums, learns, strict=True):
-        parameter.grad = total.view_as(parameter) if has_gradient else None
+        total = laid_out_as(total.view(parameter.shape), parameter)
+        parameter.grad = total if has_gradient else None
 
 
 def shared_infer(group: ProcessGroup) -> Callable[..., Tensor]:

@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..nn import AngularOperator
+from ._layout import laid_out_as
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": partial(torch.optim.AdamW, fused=True),
@@ -84,4 +85,13 @@ def make_optimizer(
         ) from error
     if not isinstance(made, torch.optim.Optimizer):
         raise TypeError(f"optimizer must return a torch.optim.Optimizer, got {made!r}.")
+    made.register_load_state_dict_post_hook(_lay_out)
     return made
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Put a state that was loaded in the memory layout of the parameters."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[name] = laid_out_as(value, parameter)

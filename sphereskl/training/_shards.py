@@ -16,6 +16,7 @@ from ..nn import Dropout
 from ._data import TensorData
 from ._gathered_loss import gathered_loss
 from ._hooks import is_hooked
+from ._layout import laid_out_as
 
 # Maximum number of shards of a batch, and minimum number of samples in each: batch normalisation
 # computes its statistics per shard.
@@ -94,7 +95,8 @@ class Shards:
         terms = run(_gradients, outputs, [parameters] * n_shards, pulled)
         for parameter, *summands in zip(parameters, *terms, strict=True):
             known = [term for term in (*summands, parameter.grad) if term is not None]
-            parameter.grad = reduce(operator.add, known) if known else None
+            total = laid_out_as(reduce(operator.add, known), parameter) if known else None
+            parameter.grad = total
         return values, whole.detach()
 
     def forget(self) -> None:

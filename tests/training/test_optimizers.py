@@ -98,3 +98,34 @@ def test_any_optimizer_can_be_passed(make):
     optimizer = make_optimizer(make, nn.Linear(2, 2), lr=0.1, weight_decay=0.5)
     assert type(optimizer) is getattr(make, "func", make)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.5, 0.0]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format], ids=str)
+def test_a_loaded_state_continues_in_any_memory_layout(optimizer, layout):
+    torch.manual_seed(0)
+    start, *gradients = torch.randn(4, 5, 3, 2, 2)
+
+    def steps(layer, made, some):
+        for gradient in some:
+            layer.weight.grad = gradient.clone().contiguous(memory_format=layout)
+            made.step()
+
+    def make(weight):
+        layer = nn.Conv2d(3, 5, 2, bias=False).to(memory_format=layout)
+        with torch.no_grad():
+            layer.weight.copy_(weight)
+        return layer, make_optimizer(optimizer, layer, lr=0.1, weight_decay=0.0)
+
+    layer, made = make(start)
+    steps(layer, made, gradients[:2])
+    state = made.state_dict()
+    state["state"] = {
+        key: {k: v.clone().contiguous() for k, v in values.items()}
+        for key, values in state["state"].items()
+    }
+    resumed, other = make(layer.weight)
+    other.load_state_dict(state)
+    steps(layer, made, gradients[2:])
+    steps(resumed, other, gradients[2:])
+    torch.testing.assert_close(resumed.weight, layer.weight, rtol=0, atol=0)

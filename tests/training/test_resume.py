@@ -26,6 +26,7 @@ from skorch.callbacks import (
 
 from sphereskl import (
     MLP,
+    ConvNet,
     HypersphericalMultiTask,
     HypersphericalOrdinalClassifier,
     HypersphericalPrototypeClassifier,
@@ -128,6 +129,11 @@ CASES = {
     "penalty": (SphereNetClassifier, STAGE, {"regularizer": "mhe"}),
     "float64": (HypersphericalRegressor, VALUE, {"dtype": "float64", "max_grad_norm": 0.1}),
     "learned": (HypersphericalPrototypeClassifier, STAGE, {"prototypes": "learned"}),
+    "images": (
+        HypersphericalPrototypeClassifier,
+        STAGE,
+        {"backbone": ConvNet((8,)), "input_shape": (2, 5)},
+    ),
 }
 
 

@@ -16,6 +16,7 @@ from sphereskl.nn import Dropout, EmbeddingModel, SphereCNN, cross_entropy
 from sphereskl.preprocessing import ImageAugmentation
 from sphereskl.training import Criterion, EmbeddingNet, TensorData, seeded
 from sphereskl.training import _shards as shards_module
+from sphereskl.training._data_parallel import _add_up
 from sphereskl.training._shards import Shards, least_rows
 
 N_ROWS, N_SHARDS = 37, 2  # of 18 and 19 rows
@@ -247,3 +248,19 @@ def test_a_fit_is_the_same_on_one_thread_and_on_two(params, monkeypatch):
     torch.set_num_threads(1)
     states = [fit.module_.state_dict() for fit in fits]
     torch.testing.assert_close(*states, rtol=0, atol=0)
+
+
+class _AloneGroup:
+    def sum(self, flat):
+        pass
+
+
+def test_gradients_are_laid_out_as_parameters_are():
+    layer = nn.Conv2d(3, 5, 2).to(memory_format=torch.channels_last)
+    parameters = list(layer.parameters())
+    expected = [torch.randn(5, 3, 2, 2), torch.randn(5)]
+    for parameter, gradient in zip(parameters, expected, strict=True):
+        parameter.grad = gradient.clone()
+    _add_up(_AloneGroup(), parameters)
+    torch.testing.assert_close([p.grad for p in parameters], expected)
+    assert layer.weight.grad.stride() == layer.weight.stride()
