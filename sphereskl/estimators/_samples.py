@@ -66,13 +66,13 @@ def check_samples(
     with np.errstate(over="ignore", invalid="ignore"):
         if stored is not None:
             checked = check_stored(estimator, stored, y, reset=reset, **options)
-        elif estimator._reader is not None and estimator._reader.has_levels:
-            checked = _read(estimator, X, y, reset=reset, **options)
         else:
+            has_levels = estimator._reader is not None and estimator._reader.has_levels
+            validate = _read if has_levels else validate_data
             try:
-                checked = validate_data(estimator, X, y, reset=reset, **options)
+                checked = validate(estimator, X, y, reset=reset, **options)
             except (TypeError, ValueError, OverflowError) as error:
-                _explain(X, error)
+                _explain(X, error, has_levels)
                 raise
     shape = (checked[0] if isinstance(checked, tuple) else checked).shape[1:]
     if reset:
@@ -157,9 +157,13 @@ def _check_kind(X: Any) -> None:
         )
 
 
-def _explain(X: Any, error: Exception) -> None:
-    """Raise an error that names the column that is not numeric, or at least `X`."""
+def _explain(X: Any, error: Exception, has_levels: bool) -> None:
+    """Raise an error that names the column that is not numeric or finite, or at least `X`."""
     is_table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2)
+    if is_table and str(error).startswith("Input X contains infinity"):
+        raise ValueError(f"{error}{_first_infinity(X)}") from error
+    if has_levels:
+        return
     of_numbers = "float" in str(error) or isinstance(error, OverflowError)
     columns = split_columns(X) if is_table and of_numbers else []
     odd = next((column.name for column in columns if not column.holds_numbers()), None)
@@ -171,6 +175,19 @@ def _explain(X: Any, error: Exception) -> None:
     if not re.search(r"\b(X|y|samples?|features?)\b", str(error)):
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"X or y cannot be read as numbers: {error}") from error
+
+
+def _first_infinity(X: Any) -> str:
+    """Return a sentence that tells in which column and row the first infinite number is."""
+    for column in split_columns(X):
+        if column.is_number():
+            rows = np.flatnonzero(np.isinf(column.numbers()))
+            if len(rows):
+                return (
+                    f" The first is in column {column.name!r}, row {rows[0]}; leave the row out, "
+                    "or put NaN there if the value is missing."
+                )
+    return ""
 
 
 def _fill_masked(X: np.ma.MaskedArray, takes_gaps: bool) -> NDArray[Any]:

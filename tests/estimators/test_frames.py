@@ -134,11 +134,14 @@ def test_other_columns_are_refused_in_scikit_learns_words(cls, change, message):
 @pytest.mark.parametrize("cls", ESTIMATORS)
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 def test_infinity_is_refused(cls, value):
-    spoilt = FRAME.assign(age=[value, *FRAME["age"][1:]])
-    with pytest.raises(ValueError, match="contains infinity"):
+    spoilt = FRAME.assign(age=[*FRAME["age"][:3], value, *FRAME["age"][4:]])
+    told = r"contains infinity .* The first is in column 'age', row 3; leave"
+    with pytest.raises(ValueError, match=told):
         _fitted(cls, spoilt)
-    with pytest.raises(ValueError, match="contains infinity"):
+    with pytest.raises(ValueError, match=told):
         _fitted(cls).transform(spoilt)
+    with pytest.raises(ValueError, match=told):
+        _fitted(cls, FRAME[["age"]]).transform(spoilt[["age"]])
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
