@@ -21,6 +21,7 @@ from ..training import (
     TensorData,
     assign_folds,
     fit_net,
+    has_room,
     hold_out,
     one_thread,
     resolve_device,
@@ -349,8 +350,16 @@ def _as_data(
 
 
 def _resident(data: TensorData, is_stored: bool) -> TensorData:
-    """Return encoded samples on the training device, unless they are read batch by batch."""
-    return data if is_stored else data._replace(X=data.X.load().to(data.target.device))
+    """Return encoded samples on the training device, unless they are read batch by batch.
+
+    Samples that would fill the memory of a device are, too.
+    """
+    device = data.target.device
+    if device.type != "cpu" and not is_stored:
+        is_stored = not has_room(device, len(data.X) * data.X[:1].nbytes)
+    if is_stored:
+        return data
+    return data._replace(X=data.X.load().to(device))
 
 
 def _select(data: TensorData, chosen: NDArray[np.bool_]) -> TensorData:

@@ -4,7 +4,7 @@ from ..geometry import one_thread
 from ._carried import available_device, on_cpu
 from ._criterion import AngularCriterion, Criterion
 from ._data import ShuffledBatches, TensorData
-from ._devices import resolve_device
+from ._devices import has_room, resolve_device
 from ._fit import fit_net
 from ._hold_out import KeyRanges, assign_folds, hold_out, row_keys, sampled
 from ._inference import infer
@@ -51,6 +51,7 @@ __all__ = [
     "called_from_prompt",
     "expected_scale",
     "fit_net",
+    "has_room",
     "hold_out",
     "infer",
     "joined",

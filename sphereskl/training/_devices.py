@@ -52,3 +52,28 @@ def resolve_device(device: str | torch.device) -> torch.device:
             "to use one if there is one."
         )
     return resolved
+
+
+def has_room(device: torch.device, n_bytes: int) -> bool:
+    """Tell whether a GPU can hold samples and still train; a CPU always can.
+
+    Parameters
+    ----------
+    device : torch.device
+        Any.
+    n_bytes : int
+        Size of the samples.
+
+    Returns
+    -------
+    has_room : bool
+        Whether they take at most half of the memory that is free.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sphereskl.training import has_room
+    >>> has_room(torch.device("cpu"), 10**15)
+    True
+    """
+    return device.type != "cuda" or 2 * n_bytes <= torch.cuda.mem_get_info(device)[0]

@@ -52,7 +52,8 @@ def infer(
         many chunks in parallel as torch has threads.
     chunk_size : int, default=None
         Maximum number of rows per chunk, which limits the memory of activations. ``None`` is
-        chosen by the sizes of a row and of its outputs: 64 to 4,096.
+        chosen by the sizes of a row and of its outputs: 64 to 4,096. A chunk that exceeds the
+        memory of a GPU is computed in halves.
 
     Returns
     -------
@@ -69,7 +70,15 @@ def infer(
                 stack.enter_context(one_thread())
             if torch.is_autocast_enabled(device.type):
                 stack.enter_context(torch.autocast(device.type, enabled=False))
-            return view(*(part.to(device) for part in chunk)).cpu()
+            try:
+                return view(*(part.to(device) for part in chunk)).cpu()
+            except torch.OutOfMemoryError:
+                if len(chunk[0]) == multiple:
+                    raise
+        # After the exception, which keeps the activations alive.
+        half = multiple * (len(chunk[0]) // (2 * multiple))
+        halves = (tuple(part[:half] for part in chunk), tuple(part[half:] for part in chunk))
+        return torch.cat([compute(part) for part in halves])
 
     first = X[:1]
     multiple = _ROW_MULTIPLE.get(first.dtype, _DEFAULT_MULTIPLE)

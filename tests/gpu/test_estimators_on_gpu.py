@@ -48,10 +48,13 @@ def test_auto_takes_the_gpu(cls, y):
     assert cls(**QUICK).fit(X, y).device_.type == "cuda"
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "arithmetic", [("float32", "full"), ("float64", "full"), ("float32", "bf16")]
+)
 @all_estimators
-def test_the_same_seed_gives_the_same_bits(cls, y, dtype):
-    first, second = (_fit(cls, y, dtype=dtype) for _ in range(2))
+def test_the_same_seed_gives_the_same_bits(cls, y, arithmetic):
+    dtype, precision = arithmetic
+    first, second = (_fit(cls, y, dtype=dtype, precision=precision) for _ in range(2))
     np.testing.assert_array_equal(first.transform(X), second.transform(X))
     assert first.loss_curve_ == second.loss_curve_
 
@@ -145,6 +148,56 @@ def test_an_epoch_waits_for_the_gpu_once(cls):
         net._step(batch)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@all_estimators
+def test_mixed_precision_learns_and_predicts_in_float32(cls, y, tmp_path):
+    full, mixed = (_fit(cls, y, precision=precision) for precision in ("full", "bf16"))
+    assert mixed.loss_curve_ != full.loss_curve_
+    np.testing.assert_allclose(mixed.loss_curve_, full.loss_curve_, rtol=0.1, atol=0.02)
+    save(mixed, tmp_path / "model")
+    on_cpu = load(tmp_path / "model", device="cpu")
+    np.testing.assert_allclose(on_cpu.transform(X), mixed.transform(X), atol=1e-5)
+
+
+def test_auto_precision_is_mixed_for_images_only():
+    images, labels = load_digits(return_X_y=True)
+    options = {"device": "cuda", "precision": "auto", "max_epochs": 1, "random_state": 0}
+    of_images = HypersphericalPrototypeClassifier(input_shape=(8, 8), **options).fit(images, labels)
+    of_table = HypersphericalPrototypeClassifier(**options).fit(images, labels)
+    assert (of_images.net_.precision, of_table.net_.precision) == ("bf16", "full")
+
+
+@pytest.mark.filterwarnings("ignore")  # of compilers
+@pytest.mark.parametrize("precision", ["full", "bf16"])
+def test_compiled_training_learns_the_same(precision):
+    images, labels = load_digits(return_X_y=True)
+    options = {"device": "cuda", "input_shape": (8, 8), "max_epochs": 3, "random_state": 0}
+    plain, compiled = (
+        SphereNetClassifier(precision=precision, compile=compiles, **options).fit(images, labels)
+        for compiles in (False, True)
+    )
+    np.testing.assert_allclose(compiled.loss_curve_, plain.loss_curve_, rtol=0.05)
+
+
+def test_samples_without_room_are_moved_batch_by_batch_with_the_same_bits(monkeypatch):
+    resident = _fit(*CASES["prototype"])
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100, 100))
+    streamed = _fit(*CASES["prototype"])
+    np.testing.assert_array_equal(streamed.transform(X), resident.transform(X))
+
+
+def test_predictions_come_in_smaller_chunks_where_memory_runs_out(monkeypatch):
+    clf = _fit(*CASES["prototype"])
+    expected, view = clf.decision_function(X), clf.module_.logits
+
+    def runs_out(rows):
+        if len(rows) > 64:
+            raise torch.OutOfMemoryError("out of memory")
+        return view(rows)
+
+    monkeypatch.setattr(clf.module_, "logits", runs_out)
+    np.testing.assert_allclose(clf.decision_function(X), expected, atol=1e-5)
 
 
 def test_memory_that_runs_out_leaves_the_last_model():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sphereskl.training import resolve_device
+from sphereskl.training import has_room, resolve_device
 
 
 def test_auto_is_the_gpu_if_there_is_one():
@@ -28,3 +28,10 @@ def test_what_torch_knows_is_taken(device):
 def test_what_is_not_there_is_named(device, message):
     with pytest.raises(ValueError, match=message):
         resolve_device(device)
+
+
+@pytest.mark.parametrize(("n_bytes", "has_some"), [(0, True), (500, True), (501, False)])
+def test_samples_take_at_most_half_of_the_free_memory(monkeypatch, n_bytes, has_some):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
+    assert has_room(torch.device("cuda"), n_bytes) == has_some
+    assert has_room(torch.device("cpu"), n_bytes)

@@ -98,3 +98,26 @@ def test_no_rows_give_no_rows(shape):
 
 def test_no_gradients_are_kept():
     assert not infer(_model(MLP(), (20,)), _rows(5, (20,))).requires_grad
+
+
+@pytest.mark.parametrize("most", [32, 64, 128])
+def test_chunks_that_exceed_the_memory_are_halved(most):
+    model, sizes = EmbeddingModel(nn.Linear(3, 4), simplex(5, 4).float()).eval(), []
+
+    def view(X):
+        sizes.append(len(X))
+        if len(X) > most:
+            raise torch.OutOfMemoryError("out of memory")
+        return model.logits(X)
+
+    X = torch.randn(1000, 3)
+    assert torch.equal(infer(view, X, chunk_size=256), infer(model.logits, X))
+    assert max(size for size in sizes if size <= most) == most
+
+
+def test_memory_that_does_not_suffice_for_the_least_chunk_is_an_error():
+    def view(X):
+        raise torch.OutOfMemoryError("out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        infer(view, torch.randn(1000, 3))
