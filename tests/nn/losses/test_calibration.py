@@ -88,11 +88,14 @@ def test_scale_ends_at_a_thousand_times_the_expected_one(sign, expected, factor)
     assert fit_scale(rows, target, expected=expected) == pytest.approx(factor * expected)
 
 
-# Increasing, with their root at 0. Pure false position keeps an end of the second for ever.
+# Increasing, with their root at 0. Pure false position keeps an end of the second and the third for
+# ever; rounding leaves no zero in the last.
 SLOPES = {
     "line": lambda x: 2 * x,
     "exponential": lambda x: math.expm1(3 * x),
+    "flattening": lambda x: -0.3 * math.expm1(-x),
     "saturated": lambda x: math.tanh(5 * x),
+    "jump": lambda x: math.expm1(x) + math.copysign(1e-12, x),
 }
 
 
