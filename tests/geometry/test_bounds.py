@@ -6,6 +6,7 @@ import math
 import pytest
 
 from sphereskl.geometry import lower_bound, max_cosine, place_prototypes, polygon
+from sphereskl.geometry._bounds import _largest_root, _most_points
 from sphereskl.geometry._report import best_known_values
 
 KNOWN = sorted(best_known_values().items())
@@ -46,6 +47,22 @@ def test_equilateral_triangles_of_fejes_toths_bound_tile_the_sphere(n_points):
 @pytest.mark.parametrize("n_points", [4, 5, 7, 100])
 def test_bound_on_the_circle_is_attained_by_the_polygon(n_points):
     assert lower_bound(n_points, 2) == pytest.approx(max_cosine(polygon(n_points, 2)), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("n_points", "embedding_dim", "cosine"),
+    [(16, 5, 1 / 5), (27, 6, 1 / 4), (56, 7, 1 / 3), (240, 8, 1 / 2), (552, 23, 1 / 5)],
+)
+def test_levenshteins_bound_is_attained_by_the_sharp_codes(n_points, embedding_dim, cosine):
+    # Cohn and Kumar 2007, table 1.
+    assert lower_bound(n_points, embedding_dim) == pytest.approx(cosine, abs=1e-12)
+
+
+@pytest.mark.parametrize("degree", range(1, 12))
+@pytest.mark.parametrize("dim", [3, 4, 5, 8])
+def test_levenshteins_bounds_meet_at_the_ends_of_their_intervals(dim, degree):
+    end = _largest_root(degree, dim)
+    assert _most_points(end, degree + 1, dim) == pytest.approx(_most_points(end, degree, dim))
 
 
 @pytest.mark.parametrize("embedding_dim", [3, 4, 5, 8])

@@ -160,10 +160,23 @@ def test_progress_is_shown_on_request(verbose, bars, capsys):
     assert ("screening" in capsys.readouterr().err) is bars
 
 
-def test_a_semantic_placement_shows_no_progress(capsys):
-    similarity = np.eye(9)
-    place_prototypes(9, 3, method="semantic", similarity=similarity, random_state=0)
+@pytest.mark.parametrize(
+    "options", [{}, {"method": "semantic", "similarity": np.eye(9)}], ids=["auto", "semantic"]
+)
+def test_no_progress_is_shown_unless_asked_for(options, capsys):
+    points = place_prototypes(9, 3, effort="fast", random_state=0, **options)
+    assert points.shape == (9, 3)
     assert not capsys.readouterr().err
+
+
+def test_antipodes_are_a_simplex_of_two():
+    assert torch.equal(place_prototypes(2, 3, method="antipodal"), simplex(2, 3))
+
+
+@pytest.mark.parametrize("seed", [0, 1000, 2**63 - 1])
+def test_seeds_up_to_the_largest_integer_of_64_bits_are_accepted(seed):
+    first, second = (place_prototypes(5, 3, method="random", random_state=seed) for _ in range(2))
+    assert torch.equal(first, second)
 
 
 def test_a_hundred_thousand_prototypes_are_cheap():
@@ -207,6 +220,7 @@ def test_one_dimension_is_refused():
         ({"effort": "max"}, "effort must be one of fast, default, best, got 'max'"),
         ({"method": "antipodal"}, "n_prototypes must be 2 for method='antipodal', got 9"),
         ({"method": "simplex"}, "n_prototypes must be at most 4 for a simplex"),
+        ({"random_state": 2**63}, "from 0 to .* got 9223372036854775808"),
         ({"random_state": -1}, "random_state must be None or an integer .* got -1"),
         ({"random_state": "0"}, "got '0'"),
     ],
