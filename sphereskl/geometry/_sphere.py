@@ -91,8 +91,7 @@ def cosines(z: Tensor, prototypes: Tensor) -> Tensor:
     tensor([[0.6000],
             [0.8000]])
     """
-    if z.shape[-1] != prototypes.shape[-1]:
-        _check_same_dim(z, prototypes, "z", "prototypes")
+    _check_same_dim(z, prototypes, "z", "prototypes")
     return z @ prototypes.mT
 
 

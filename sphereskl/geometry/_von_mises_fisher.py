@@ -121,7 +121,7 @@ def _concentration(length: float, dim: int) -> float:
         # the start is exact, since A_d is 1 - (d - 1) / (2 kappa) up to rounding.
         if slope * kappa**2 < 1e-6 * dim:
             break
-        kappa = max(kappa - (mean_cosine - length) / slope, kappa / 2)
+        kappa -= (mean_cosine - length) / slope
     return kappa
 
 

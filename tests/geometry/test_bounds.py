@@ -1,10 +1,12 @@
 """Proven bounds: never exceeded by a placement, attained by the sharp ones."""
 
+import itertools
 import math
 
 import pytest
 
-from sphereskl.geometry import lower_bound, max_cosine, place_prototypes
+from sphereskl.geometry import lower_bound, max_cosine, place_prototypes, polygon
+from sphereskl.geometry._bounds import _largest_root, _most_points
 from sphereskl.geometry._report import best_known_values
 
 KNOWN = sorted(best_known_values().items())
@@ -32,6 +34,50 @@ def test_rankin_bound_up_to_two_d(n_points):
 )
 def test_fejes_toth_is_attained_by_triangulated_polyhedra(n_points, cosine):
     assert lower_bound(n_points, 3) == pytest.approx(cosine, abs=1e-12)
+
+
+@pytest.mark.parametrize("n_points", [24, 50, 200, 10_000])
+def test_equilateral_triangles_of_fejes_toths_bound_tile_the_sphere(n_points):
+    # A triangulation has 2 n - 4 faces; one of sides s has angles of cosine cos s / (1 + cos s).
+    cosine = lower_bound(n_points, 3)
+    area = 3 * math.acos(cosine / (1 + cosine)) - math.pi
+    assert (2 * n_points - 4) * area == pytest.approx(4 * math.pi, rel=1e-9)
+
+
+@pytest.mark.parametrize("n_points", [4, 5, 7, 100])
+def test_bound_on_the_circle_is_attained_by_the_polygon(n_points):
+    assert lower_bound(n_points, 2) == pytest.approx(max_cosine(polygon(n_points, 2)), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("n_points", "embedding_dim", "cosine"),
+    [(16, 5, 1 / 5), (27, 6, 1 / 4), (56, 7, 1 / 3), (240, 8, 1 / 2), (552, 23, 1 / 5)],
+)
+def test_levenshteins_bound_is_attained_by_the_sharp_codes(n_points, embedding_dim, cosine):
+    # Cohn and Kumar 2007, table 1.
+    assert lower_bound(n_points, embedding_dim) == pytest.approx(cosine, abs=1e-12)
+
+
+@pytest.mark.parametrize("degree", range(1, 12))
+@pytest.mark.parametrize("dim", [3, 4, 5, 8])
+def test_levenshteins_bounds_meet_at_the_ends_of_their_intervals(dim, degree):
+    end = _largest_root(degree, dim)
+    assert _most_points(end, degree + 1, dim) == pytest.approx(_most_points(end, degree, dim))
+
+
+@pytest.mark.parametrize("embedding_dim", [3, 4, 5, 8])
+def test_every_point_more_raises_the_bound(embedding_dim):
+    # Levenshtein's intervals meet: a false end of one would leave a plateau or a step down.
+    bounds = [lower_bound(n, embedding_dim) for n in range(2 * embedding_dim, 90)]
+    assert all(after > before + 1e-6 for before, after in itertools.pairwise(bounds))
+
+
+@pytest.mark.parametrize(
+    ("n_points", "embedding_dim"), [(25, 3), (156, 8), (495, 30), (13_936_804, 67)]
+)
+def test_a_number_of_points_at_which_two_intervals_meet_has_its_bound(n_points, embedding_dim):
+    fewer, more = (lower_bound(n_points + n, embedding_dim) for n in (-1, 1))
+    assert fewer <= lower_bound(n_points, embedding_dim) <= more
 
 
 @pytest.mark.parametrize("s", [0.05, 0.1, 0.15])

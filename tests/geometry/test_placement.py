@@ -6,10 +6,18 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
-from sphereskl.geometry import describe_placement, max_cosine, place_prototypes
+from sphereskl.geometry import (
+    describe_placement,
+    max_cosine,
+    orthoplex,
+    place_prototypes,
+    polygon,
+    simplex,
+)
 
 # Known optima: simplex, Rankin 1955, and the d = 3 codes of Schütte and van der Waerden.
 ORACLES = [
@@ -32,6 +40,30 @@ ORACLES = [
 def test_auto_reaches_the_optimum(n_prototypes, embedding_dim, optimum):
     points = place_prototypes(n_prototypes, embedding_dim, random_state=0)
     assert max_cosine(points) == pytest.approx(optimum, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n_prototypes", "embedding_dim", "closed_form"),
+    [
+        (2, 5, simplex),
+        (3, 2, simplex),
+        (6, 5, simplex),
+        (4, 2, polygon),
+        (26, 2, polygon),
+        (5, 3, orthoplex),
+        (6, 3, orthoplex),
+        (10, 5, orthoplex),
+    ],
+)
+def test_auto_is_a_closed_form_where_one_is_optimal(n_prototypes, embedding_dim, closed_form):
+    points = place_prototypes(n_prototypes, embedding_dim)
+    assert torch.equal(points, closed_form(n_prototypes, embedding_dim))
+
+
+@pytest.mark.parametrize(("n_prototypes", "embedding_dim"), [(24, 4), (16, 5)])
+def test_a_code_that_is_a_record_is_not_searched_for(n_prototypes, embedding_dim):
+    first, second = (place_prototypes(n_prototypes, embedding_dim, random_state=s) for s in (0, 1))
+    assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("method", ["separated", "uniform", "random"])
@@ -107,6 +139,14 @@ def test_report_of_a_record_has_no_gap(n_prototypes, embedding_dim, kind):
     assert report.gap == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize(("n_prototypes", "embedding_dim"), [(8, 3), (16, 7)])
+def test_more_than_two_d_points_are_not_measured_by_a_right_angle(n_prototypes, embedding_dim):
+    points = place_prototypes(n_prototypes, embedding_dim, method="random", random_state=0)
+    report = describe_placement(points)
+    assert report.reference > 0.01
+    assert (report.reference_kind == "optimal") == (n_prototypes == 8)
+
+
 def test_report_falls_back_to_the_bound():
     report = describe_placement(place_prototypes(33, 7, method="random", random_state=0))
     assert report.reference_kind == "bound"
@@ -118,6 +158,25 @@ def test_report_falls_back_to_the_bound():
 def test_progress_is_shown_on_request(verbose, bars, capsys):
     place_prototypes(9, 3, effort="fast", random_state=0, verbose=verbose)
     assert ("screening" in capsys.readouterr().err) is bars
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"method": "semantic", "similarity": np.eye(9)}], ids=["auto", "semantic"]
+)
+def test_no_progress_is_shown_unless_asked_for(options, capsys):
+    points = place_prototypes(9, 3, effort="fast", random_state=0, **options)
+    assert points.shape == (9, 3)
+    assert not capsys.readouterr().err
+
+
+def test_antipodes_are_a_simplex_of_two():
+    assert torch.equal(place_prototypes(2, 3, method="antipodal"), simplex(2, 3))
+
+
+@pytest.mark.parametrize("seed", [0, 1000, 2**63 - 1])
+def test_seeds_up_to_the_largest_integer_of_64_bits_are_accepted(seed):
+    first, second = (place_prototypes(5, 3, method="random", random_state=seed) for _ in range(2))
+    assert torch.equal(first, second)
 
 
 def test_a_hundred_thousand_prototypes_are_cheap():
@@ -161,6 +220,7 @@ def test_one_dimension_is_refused():
         ({"effort": "max"}, "effort must be one of fast, default, best, got 'max'"),
         ({"method": "antipodal"}, "n_prototypes must be 2 for method='antipodal', got 9"),
         ({"method": "simplex"}, "n_prototypes must be at most 4 for a simplex"),
+        ({"random_state": 2**63}, "from 0 to .* got 9223372036854775808"),
         ({"random_state": -1}, "random_state must be None or an integer .* got -1"),
         ({"random_state": "0"}, "got '0'"),
     ],

@@ -45,8 +45,9 @@ def test_closest_pair_is_found_across_blocks(i, j):
     assert closest_pair(points) == (i, j)
 
 
-def test_closest_pair_is_the_first_of_equals():
-    assert closest_pair(torch.eye(5)) == (0, 1)
+@pytest.mark.parametrize("points", [torch.eye(5), torch.ones(1100, 1)], ids=["one", "two blocks"])
+def test_closest_pair_is_the_first_of_equals(points):
+    assert closest_pair(points) == (0, 1)
 
 
 @pytest.mark.parametrize("measure", [max_cosine, min_angle, hyperspherical_energy, uniformity])

@@ -59,8 +59,18 @@ def test_normalize_leaves_a_zero_row_and_its_gradient_alone(dtype):
     assert torch.equal(x.grad, incoming)
 
 
-def test_normalize_has_the_gradient_of_finite_differences():
-    x = _gaussian(4, 3).requires_grad_()
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normalize_begins_at_the_documented_length(dtype):
+    shortest = torch.finfo(dtype).tiny ** 0.5
+    x = shortest * torch.tensor([[1.0, 0.0], [0.99, 0.0]], dtype=dtype)
+    z = normalize(x)
+    assert torch.equal(z[0], torch.tensor([1.0, 0.0], dtype=dtype))
+    assert torch.equal(z[1], x[1])
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 4, 3)])
+def test_normalize_has_the_gradient_of_finite_differences(shape):
+    x = _gaussian(*shape).requires_grad_()
     assert torch.autograd.gradcheck(normalize, x)
     assert torch.autograd.gradgradcheck(normalize, x)
 
@@ -154,6 +164,15 @@ def test_log_map_inverts_exp_map(length):
     tangent = _tangent(base, length)
     recovered = log_map(base, exp_map(base, tangent))
     torch.testing.assert_close(recovered, tangent, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", [1e-5, 1e-12, 1e-18])
+def test_log_map_resolves_every_distance(length, dtype):
+    tangent = torch.tensor([0.0, length], dtype=dtype)
+    base = torch.tensor([1.0, 0.0], dtype=dtype)
+    z = torch.tensor([1.0, length], dtype=dtype)
+    torch.testing.assert_close(log_map(base, z), tangent, rtol=1e-6, atol=0)
 
 
 def test_exp_map_inverts_log_map():

@@ -27,7 +27,47 @@ def test_density_integrates_to_one_on_the_circle(kappa):
     assert density.mean() * 2 * math.pi == pytest.approx(1.0, abs=1e-12)
 
 
-@pytest.mark.parametrize("kappa", [1e-6, 0.5, 7.0, 500.0])
+def _rings(kappa, dim, n_rings=2000):
+    """Cosines with the mean direction, and the probability of a ring about it at each of them."""
+    angle = (torch.arange(n_rings, dtype=torch.float64) + 0.5) * math.pi / n_rings
+    z = torch.zeros(n_rings, dim, dtype=torch.float64)
+    z[:, 0], z[:, 1] = angle.cos(), angle.sin()
+    log_density = von_mises_fisher_log_density(z, _pole(dim), kappa)[:, 0]
+    # A ring is a sphere of one dimension less, of radius sin(angle). Even powers of the sine are
+    # smooth around the circle, where the sum has the accuracy of the integral.
+    log_area = math.log(2) + (dim - 1) / 2 * math.log(math.pi) - math.lgamma((dim - 1) / 2)
+    log_area = log_area + (dim - 2) * angle.sin().log()
+    return angle.cos(), (log_density + log_area).exp() * math.pi / n_rings
+
+
+@pytest.mark.parametrize("kappa", [0.0, 1e-3, 1.0, 100.0, 1e4])
+@pytest.mark.parametrize("dim", [2, 4, 64, 2048])
+def test_density_integrates_to_one_in_any_dimension(dim, kappa):
+    assert _rings(kappa, dim)[1].sum().item() == pytest.approx(1.0, abs=1e-9)
+
+
+def _rows_of_mean_length(length, dim):
+    rows = torch.zeros(2, dim, dtype=torch.float64)
+    rows[:, 0], rows[:, 1] = length, torch.tensor([1.0, -1.0]) * math.sqrt(1 - length**2)
+    return rows
+
+
+@pytest.mark.parametrize("length", [0.01, 0.3, 0.9, 0.99])
+@pytest.mark.parametrize("dim", [2, 4, 64, 2048])
+def test_mean_cosine_of_the_fitted_density_is_that_of_the_rows(dim, length):
+    kappa = fit_von_mises_fisher(_rows_of_mean_length(length, dim))[1]
+    cosine, probability = _rings(kappa, dim)
+    assert (cosine @ probability).item() == pytest.approx(length, rel=1e-9)
+
+
+@pytest.mark.parametrize("length", [0.1, 0.5, 0.99, 1 - 1e-4, 1 - 1e-5, 1 - 1e-6, 1 - 1e-8])
+def test_fitted_concentration_has_its_closed_form_in_three_dimensions(length):
+    # coth(kappa) - 1 / kappa is the mean cosine.
+    kappa = fit_von_mises_fisher(_rows_of_mean_length(length, 3))[1]
+    assert kappa * (1 / math.tanh(kappa) - length) == pytest.approx(1.0, rel=1e-7)
+
+
+@pytest.mark.parametrize("kappa", [1e-6, 0.5, 7.0, 500.0, 1e4])
 def test_density_has_its_closed_form_in_three_dimensions(kappa):
     z = sample_uniform(20, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     # kappa / (4 pi sinh kappa), without overflow.

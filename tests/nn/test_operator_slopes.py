@@ -30,6 +30,25 @@ def test_closed_slope_in_k_is_the_central_difference(k):
     torch.testing.assert_close(sigmoid_slope_in_k(c, k), found, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_closed_slopes_of_cosines_beyond_one_by_rounding_are_those_at_one(dtype):
+    ends = torch.tensor([-1.0, 1.0], dtype=dtype)
+    beyond = ends * (1 + 4 * torch.finfo(dtype).eps)
+    for name in ("linear", "sigmoid"):
+        torch.testing.assert_close(angular_slope(beyond, name, 0.3), angular_slope(ends, name, 0.3))
+    torch.testing.assert_close(sigmoid_slope_in_k(beyond, 0.3), torch.zeros_like(ends))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_operators_and_their_gradients_can_be_mapped_over_a_batch(name):
+    c = _cosines()
+    found = torch.func.vmap(lambda x: angular(x, name))(c)
+    torch.testing.assert_close(found, angular(c, name), rtol=0, atol=0)
+    slope = torch.func.vmap(torch.func.grad(lambda x: angular(x, name)))(c)
+    (expected,) = torch.autograd.grad(angular(c.requires_grad_(), name).sum(), c)
+    torch.testing.assert_close(slope, expected)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_half_turn_falls_by_two_from_the_operator(name):
     theta = torch.linspace(0.1, 3, 9, dtype=torch.float64)

@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-# Standard deviation of the prior on log(scale): a factor of e either way is plausible.
-_PRIOR_STD = 1.0
 # Softness of the lower limit of probabilities corrected for label smoothing, as a share of it.
 _SOFTNESS = 0.25
 # Tolerance of the logarithm of the scale: far below the statistical error.
@@ -112,7 +110,8 @@ def fit_scale(
 
     def slope(log_scale: float) -> float:
         of_rows = _slopes(logits, target, math.exp(log_scale), label_smoothing)
-        prior = (log_scale - math.log(expected)) / _PRIOR_STD**2
+        # Prior of standard deviation 1: a factor of e either way is plausible.
+        prior = log_scale - math.log(expected)
         return prior - n_rows * torch.dot(share, of_rows).item()
 
     return math.exp(_root(slope, *(math.log(expected) + side * math.log(1e3) for side in (-1, 1))))

@@ -427,10 +427,11 @@ def test_annealing_survives_copies():
     assert [other(c, target) for other in copies] == [loss(c, target)] * 3
 
 
-def test_losses_without_margin_agree_with_cross_entropy():
+@pytest.mark.parametrize("scale", [0.5, 16.0])
+def test_losses_without_margin_agree_with_cross_entropy(scale):
     c, target, _ = _batch()
-    expected = cross_entropy(c, target, scale=16.0)
-    torch.testing.assert_close(AngularMarginLoss(scale=16.0)(c, target), expected)
+    expected = cross_entropy(c, target, scale=scale)
+    torch.testing.assert_close(AngularMarginLoss(scale=scale)(c, target), expected)
 
 
 @pytest.mark.parametrize(
@@ -438,6 +439,7 @@ def test_losses_without_margin_agree_with_cross_entropy():
     [
         ("operator", "sine"),
         ("k", 0.0),
+        ("k", math.inf),
         ("multiplicative_margin", 0.5),
         ("divisive_margin", 0.5),
         ("angular_margin", -0.1),

@@ -7,6 +7,7 @@ import torch
 
 from sphereskl.geometry import simplex
 from sphereskl.nn import averaging_gain, fit_scale, log_probabilities, separating_scale
+from sphereskl.nn.losses._calibration import _root
 
 
 def _labelled(scale, n_samples, n_classes=4):
@@ -81,6 +82,43 @@ def test_scale_is_finite_and_positive_under_perfect_separation(sign, expected):
     assert (found > expected) == (sign > 0)
 
 
+@pytest.mark.parametrize(("sign", "expected", "factor"), [(1.0, 1e-4, 1e3), (-1.0, 1e4, 1e-3)])
+def test_scale_ends_at_a_thousand_times_the_expected_one(sign, expected, factor):
+    rows, target = sign * torch.eye(3).repeat(100, 1), torch.arange(3).repeat(100)
+    assert fit_scale(rows, target, expected=expected) == pytest.approx(factor * expected)
+
+
+# Increasing, with their root at 0. Pure false position keeps an end of the second and the third for
+# ever; rounding leaves no zero in the last.
+SLOPES = {
+    "line": lambda x: 2 * x,
+    "exponential": lambda x: math.expm1(3 * x),
+    "flattening": lambda x: -0.3 * math.expm1(-x),
+    "saturated": lambda x: math.tanh(5 * x),
+    "jump": lambda x: math.expm1(x) + math.copysign(1e-12, x),
+}
+
+
+@pytest.mark.parametrize("root", [-2.5, -0.3, 0.0, 1.7])
+@pytest.mark.parametrize("slope", SLOPES.values(), ids=SLOPES.keys())
+def test_a_root_is_found_in_few_evaluations(slope, root):
+    seen = []
+
+    def shifted(x):
+        seen.append(x)
+        return slope(x - root)
+
+    assert _root(shifted, -3.0, 3.0) == pytest.approx(root, abs=1e-8)
+    # Bisection needs as many.
+    assert len(seen) <= math.log2(6 / 1e-9)
+
+
+@pytest.mark.parametrize("root", [-3.5, -3.0, -2.9, 2.9, 3.0, 3.5])
+def test_an_end_is_returned_only_if_there_is_no_root_between(root):
+    found = _root(lambda x: x - root, -3.0, 3.0)
+    assert found == pytest.approx(min(max(root, -3.0), 3.0), abs=1e-9)
+
+
 def test_separation_counts_for_more_the_more_rows_show_it():
     few, many = (
         fit_scale(torch.eye(3).repeat(n, 1), torch.arange(3).repeat(n), expected=4.0)
@@ -145,6 +183,14 @@ def test_averaging_gain_stays_within_its_limits():
     assert averaging_gain(logits, logits, 8) == 1
     assert averaging_gain(logits, torch.zeros(50, 3), 8) == 8
     assert averaging_gain(torch.zeros(50, 3), logits, 8) == 1
+
+
+def test_averaging_gain_does_not_see_what_all_logits_of_a_row_share():
+    _, logits = _voices(0.5, 4, n_samples=30)
+    offset = 3 + torch.arange(30.0)[:, None]
+    gain = averaging_gain(logits[0], logits.mean(dim=0), 4)
+    shifted = averaging_gain(logits[0] + offset, logits.mean(dim=0) - offset, 4)
+    assert shifted == pytest.approx(gain)
 
 
 def test_averaging_gain_counts_a_weight_as_copies():

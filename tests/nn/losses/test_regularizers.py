@@ -122,6 +122,21 @@ def test_energy_agrees_with_a_double_loop(n_filters, fan_in, power, half_space):
 
 
 @halves
+def test_energies_of_several_layers_at_once_are_those_of_each(half_space):
+    w = _filters(24, 5).view(2, 3, 4, 5)
+    found = filter_energy(w, half_space=half_space).flatten()
+    expected = [filter_energy(layer, half_space=half_space) for layer in w.flatten(0, 1)]
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+@pytest.mark.parametrize(("n_filters", "fan_in"), [(4, 5), (5, 4)])
+def test_orthogonality_of_several_layers_at_once_is_that_of_each(n_filters, fan_in):
+    w = _filters(6 * n_filters, fan_in).view(2, 3, n_filters, fan_in)
+    expected = [orthogonality(layer) for layer in w.flatten(0, 1)]
+    torch.testing.assert_close(orthogonality(w).flatten(), torch.stack(expected))
+
+
+@halves
 @powers
 def test_energy_knows_directions_only(power, half_space):
     w = _filters()
@@ -176,7 +191,8 @@ def test_filters_repel_each_other_however_close_they_are(distance, power):
 
 @powers
 def test_energy_is_smooth_where_its_tangent_begins(power):
-    theta = 0.01 + torch.tensor([-1e-9, 1e-9], dtype=torch.float64)
+    # Either side of a chord of 0.01.
+    theta = 2 * math.asin(0.005) + torch.tensor([-1e-9, 1e-9], dtype=torch.float64)
     rows = torch.stack([theta.cos(), theta.sin()], dim=1).requires_grad_()
     pairs = torch.stack([torch.eye(2, dtype=torch.float64)[[0, 0]], rows], dim=1)
     energy = filter_energy(pairs, power, half_space=False)
@@ -271,6 +287,11 @@ def test_ordinary_layers_are_included_if_asked(kind):
 def test_strength_multiplies_the_penalty(kind):
     weak, strong = Regularizer(kind, 0.5)(_mixed_model()), Regularizer(kind, 2.0)(_mixed_model())
     torch.testing.assert_close(strong, 4 * weak)
+
+
+@kinds
+def test_a_strength_of_zero_is_no_penalty(kind):
+    assert Regularizer(kind, 0.0)(_mixed_model()) == 0
 
 
 @kinds
