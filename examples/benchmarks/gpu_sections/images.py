@@ -1,0 +1,82 @@
+"""Images, and the training recipe that all sections with images share."""
+
+import statistics
+import time
+from functools import lru_cache
+
+import numpy as np
+from datasets import load_images
+from sklearn.datasets import load_digits
+
+from sphereskl import ImageAugmentation
+
+from .networks import make_classifier
+
+
+@lru_cache(maxsize=2)
+def images(name, folder):
+    """Training and test images with labels; "digits" stands in where a test has no data."""
+    if not name.startswith("digits"):
+        return load_images(name, folder)
+    X, y = load_digits(return_X_y=True)
+    X = np.kron((15 * X).astype(np.uint8).reshape(-1, 8, 8), np.ones((1, 2, 2), np.uint8))
+    if name == "digits, RGB":
+        X = np.stack([X, X, X], axis=-1)
+    return X[:1200], y[:1200], X[1200:], y[1200:]
+
+
+def subset(settings, folder):
+    """Return as many training and test images as requested, the same in every run."""
+    X, y, X_test, y_test = images(settings["set"], folder)
+    chosen = np.random.default_rng(0).permutation(len(X))[: settings["images"]]
+    n_test = settings["test_images"]
+    return X[chosen], y[chosen], X_test[:n_test], y_test[:n_test]
+
+
+def fit(head, backbone, settings, seed, place, *, orthogonal=False, width=None):
+    """Train by the recipe of the section; return what the last iterate reaches.
+
+    Parameters
+    ----------
+    head, backbone, orthogonal, width
+        See `make_classifier`.
+    settings : dict
+        Set, numbers of images, epochs, batch size, learning rate, weight decay, shift.
+    seed : int
+        Random state.
+    place : Place
+        Data and device.
+    """
+    X, y, X_test, y_test = subset(settings, place.data)
+    options = {"precision": "bf16"} if place.is_gpu else {}
+    if settings.get("compile"):
+        options["compile"] = True
+    classifier = make_classifier(
+        head,
+        backbone,
+        len(np.unique(y)),
+        orthogonal=orthogonal,
+        width=width,
+        channels_last=place.is_gpu,
+        augmentation=ImageAugmentation(mirror="alternate", shift=settings["shift"]),
+        input_shape=X.shape[1:],
+        max_epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        lr=settings["lr"],
+        # Only ordinary weights decay: orthogonality is the one regulariser that all can have.
+        weight_decay=0.0 if orthogonal else settings["weight_decay"],
+        validation_fraction=0,
+        device=place.device,
+        random_state=seed,
+        **options,
+    )
+    start = time.perf_counter()
+    classifier.fit(X, y)
+    seconds = time.perf_counter() - start
+    epochs = [epoch["dur"] for epoch in classifier.history_]
+    return {
+        "accuracy": float(classifier.score(X_test, y_test)),
+        "training_loss": classifier.loss_curve_[-1],
+        "fit_seconds": seconds,
+        "epoch_seconds": statistics.median(epochs),
+    }
