@@ -19,9 +19,9 @@ def images(name, folder):
     if not name.startswith("digits"):
         return load_images(name, folder)
     X, y = load_digits(return_X_y=True)
-    X = np.kron((15 * X).astype(np.uint8).reshape(-1, 8, 8), np.ones((1, 2, 2), np.uint8))
+    X = (15 * X).astype(np.uint8).reshape(-1, 8, 8)
     if name == "digits, RGB":
-        X = np.stack([X, X, X], axis=-1)
+        X = np.kron(X, np.ones((1, 4, 4), np.uint8))[..., None].repeat(3, axis=-1)
     return X[:1200], y[:1200], X[1200:], y[1200:]
 
 

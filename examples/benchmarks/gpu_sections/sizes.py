@@ -194,7 +194,7 @@ TINY = {
         "images": {**_TINY_RECIPE, "set": "digits", "net": conv_net([4, 8], 1)},
         "table_dims": [3],
         "table": {
-            "set": "digits",
+            "set": "digits, table",
             "rows": 300,
             "hidden": [16],
             "epochs": 2,
