@@ -25,7 +25,7 @@ from gpu_sections import SECTIONS
 from gpu_sections.page import page
 from gpu_sections.rows import Place, Results, planned_rows
 from gpu_sections.running import run
-from gpu_sections.sizes import SEEDS, SIZES
+from gpu_sections.sizes import BUDGETS, SEEDS, SIZES
 
 import sphereskl
 from sphereskl.training import resolve_device
@@ -43,7 +43,7 @@ def main(arguments=None):
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_data_option(parser)
-    parser.add_argument("--budget", type=float, default=540, metavar="SECONDS", help="in all")
+    parser.add_argument("--budget", type=float, metavar="SECONDS", help="in all")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json")
     parser.add_argument("--size", choices=list(SIZES), default="full")
     parser.add_argument("--tiny", action="store_const", const="tiny", dest="size")
@@ -62,7 +62,8 @@ def measure(options):
     # Through JSON, so that rows of a plan and of a file are alike.
     plan = json.loads(json.dumps(planned_rows(sections, SIZES[options.size], n_seeds)))
     results = Results.open(options.out, about(options.size, place), plan)
-    run(results, plan, sections, place, options.budget)
+    budget = BUDGETS[options.size] if options.budget is None else options.budget
+    run(results, plan, sections, place, budget)
 
 
 def about(size, place):
@@ -75,8 +76,8 @@ def about(size, place):
         "machine": gpu(place.device) if place.is_gpu else cpu(),
         "versions": f"sphereskl {sphereskl.__version__}, {versions}, Python "
         f"{platform.python_version()}",
-        "threads": f"{torch.get_num_threads()} threads, one in the sections on steps and "
-        "convolutions",
+        "threads": f"number of CPU threads: {torch.get_num_threads()}; in the sections on steps "
+        "and convolutions: 1",
     }
 
 

@@ -30,7 +30,7 @@ def plan(settings):
     plans = [
         _plan(settings, images, net, *case)
         for images in settings["sets"]
-        for net, cases in settings["nets"].items()
+        for net, cases in settings["cases"]
         for case in cases
     ]
     return plans + [_authors(settings, layers) for layers in settings["authors"]]
@@ -39,8 +39,8 @@ def plan(settings):
 def _plan(settings, images, net, layers, regularizer, head):
     own = {
         **settings["recipe"],
+        **settings["nets"][net],
         "set": images,
-        "net": settings["configurations"][net],
         "layers": layers,
         "regularizer": regularizer,
         "head": head,

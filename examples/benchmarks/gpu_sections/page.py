@@ -19,7 +19,9 @@ def page(content, sections):
     for name, section in sections.items():
         plan = [row for row in content["plan"] if row["section"] == name]
         if plan:
+            place = {identity(row): number for number, row in enumerate(plan)}
             rows = [row for row in content["rows"] if row["section"] == name]
+            rows.sort(key=lambda row: place[identity(row)])
             parts += [f"## {section.TITLE}", section.ABOUT.strip()]
             parts += [text for text in section.tables([row for row in rows if "result" in row])]
             parts += [text for text in (missing(plan, rows, content["left_out"]),) if text]

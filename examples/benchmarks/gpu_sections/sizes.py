@@ -1,7 +1,11 @@
 """Settings of every section: for a GPU, for two CPU cores, and for tests."""
 
-SPHERICAL_HEADS, ORTHOGONAL_HEADS = ("softmax", 9, "w_softmax"), ("softmax", 9)
-_STANDARD = ("softmax", 9, 10, 64, 3, 5)
+# Last layers: softmax, the paper's softmax, or prototypes in so many dimensions.
+_MAIN, _SPHERICAL, _OTHER = ("softmax", 9), ("softmax", 9, "w_softmax"), (10, 64, 3, 5)
+_CONV, _PLAIN = "ConvNet, 6 convolutions", "SphereCNN, 9 convolutions"
+_RESIDUAL = "SphereResNet, 14 layers"
+_RESIDUAL_COMPILED = "SphereResNet, 14 layers, compiled"
+_SHALLOW, _RESIDUAL_SMALL = "SphereCNN, 3 convolutions", "SphereResNet, 8 layers"
 
 
 def cases(standard=(), orthogonal=(), spherical=()):
@@ -63,16 +67,20 @@ FULL = {
     },
     "cifar": {
         "sets": ["cifar10"],
-        "configurations": {
-            "SphereResNet, 14 layers": residual(14, [96, 192, 384]),
-            "SphereCNN, 9 convolutions": sphere_net(9, [128, 192, 256]),
-            "ConvNet": conv_net([128, 256, 512], 2),
-        },
         "nets": {
-            "SphereResNet, 14 layers": cases(_STANDARD, ORTHOGONAL_HEADS, SPHERICAL_HEADS),
-            "SphereCNN, 9 convolutions": cases(("softmax", 9), ORTHOGONAL_HEADS, SPHERICAL_HEADS),
-            "ConvNet": cases(_STANDARD),
+            _RESIDUAL: {"net": residual(14, [96, 192, 384])},
+            _RESIDUAL_COMPILED: {"net": residual(14, [96, 192, 384]), "compile": True},
+            _PLAIN: {"net": sphere_net(9, [128, 192, 256])},
+            _CONV: {"net": conv_net([128, 256, 512], 2)},
         },
+        "cases": [
+            (_CONV, cases(_MAIN)),
+            (_RESIDUAL, cases(_MAIN, _MAIN, _SPHERICAL)),
+            (_PLAIN, cases(_MAIN, _MAIN, _SPHERICAL)),
+            (_RESIDUAL_COMPILED, cases(_MAIN, (), _MAIN)),
+            (_CONV, cases(_OTHER)),
+            (_RESIDUAL, cases(_OTHER)),
+        ],
         "recipe": _FULL_RECIPE,
         "authors": ["spherical", "ordinary"],
         "authors_recipe": {
@@ -127,8 +135,15 @@ SMALL = {
     },
     "cifar": {
         "sets": ["cifar10", "fashion_mnist"],
-        "configurations": {"SphereCNN, 3 convolutions": sphere_net(3, [16, 32, 64])},
-        "nets": {"SphereCNN, 3 convolutions": cases(_STANDARD, ORTHOGONAL_HEADS, ORTHOGONAL_HEADS)},
+        "nets": {
+            _SHALLOW: {"net": sphere_net(3, [16, 32, 64])},
+            _RESIDUAL_SMALL: {"net": residual(8, [8, 16, 32])},
+        },
+        "cases": [
+            (_SHALLOW, cases(_MAIN, _MAIN, _MAIN)),
+            (_RESIDUAL_SMALL, cases(_MAIN, (), _MAIN)),
+            (_SHALLOW, cases(_OTHER)),
+        ],
         "recipe": _SMALL_RECIPE,
         "authors": [],
     },
@@ -155,7 +170,7 @@ SMALL = {
         "epochs": 3,
         "batch_sizes": [32, 8, 2],
     },
-    "gain": {"set": "cifar10", "images": 6_000, "steps": 100},
+    "gain": {"set": "cifar10", "images": 6_000, "steps": 80},
 }
 
 TINY = {
@@ -174,10 +189,8 @@ TINY = {
     },
     "cifar": {
         "sets": ["digits"],
-        "configurations": {"SphereCNN, 3 convolutions": sphere_net(3, [4, 8, 8])},
-        "nets": {
-            "SphereCNN, 3 convolutions": cases(("softmax", 9), ORTHOGONAL_HEADS, SPHERICAL_HEADS)
-        },
+        "nets": {_SHALLOW: {"net": sphere_net(3, [4, 8, 8])}},
+        "cases": [(_SHALLOW, cases(_MAIN, _MAIN, _SPHERICAL))],
         "recipe": _TINY_RECIPE,
         "authors": ["spherical"],
         "authors_recipe": {
@@ -224,3 +237,4 @@ TINY = {
 
 SIZES = {"full": FULL, "small": SMALL, "tiny": TINY}
 SEEDS = {"full": 3, "small": 3, "tiny": 1}
+BUDGETS = {"full": 540.0, "small": 1500.0, "tiny": 120.0}
