@@ -28,15 +28,15 @@ WIDTH = 64
 
 def plan(settings):
     plans = [
-        _plan(settings, images, net, *case)
-        for images in settings["sets"]
-        for net, cases in settings["cases"]
+        _plan(settings, images, net, *case, is_late=key == "late_cases")
+        for key in ("cases", "late_cases")
+        for images, net, cases in settings[key]
         for case in cases
     ]
     return plans + [_authors(settings, layers) for layers in settings["authors"]]
 
 
-def _plan(settings, images, net, layers, regularizer, head):
+def _plan(settings, images, net, layers, regularizer, head, is_late):
     own = {
         **settings["recipe"],
         **settings["nets"][net],
@@ -45,7 +45,7 @@ def _plan(settings, images, net, layers, regularizer, head):
         "regularizer": regularizer,
         "head": head,
     }
-    return Plan(_name(images, net, layers, regularizer, head), own)
+    return Plan(_name(images, net, layers, regularizer, head), own, is_late=is_late)
 
 
 def _authors(settings, layers):

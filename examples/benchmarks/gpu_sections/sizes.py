@@ -66,7 +66,6 @@ FULL = {
         "backend": "inductor",
     },
     "cifar": {
-        "sets": ["cifar10"],
         "nets": {
             _RESIDUAL: {"net": residual(14, [96, 192, 384])},
             _RESIDUAL_COMPILED: {"net": residual(14, [96, 192, 384]), "compile": True},
@@ -74,13 +73,14 @@ FULL = {
             _CONV: {"net": conv_net([128, 256, 512], 2)},
         },
         "cases": [
-            (_CONV, cases(_MAIN)),
-            (_RESIDUAL, cases(_MAIN, _MAIN, _SPHERICAL)),
-            (_PLAIN, cases(_MAIN, _MAIN, _SPHERICAL)),
-            (_RESIDUAL_COMPILED, cases(_MAIN, (), _MAIN)),
-            (_CONV, cases(_OTHER)),
-            (_RESIDUAL, cases(_OTHER)),
+            ("cifar10", _CONV, cases(_MAIN)),
+            ("cifar10", _RESIDUAL, cases(_MAIN, _MAIN, _SPHERICAL)),
+            ("cifar10", _PLAIN, cases(_MAIN, _MAIN, _SPHERICAL)),
+            ("cifar10", _RESIDUAL_COMPILED, cases(_MAIN, (), _MAIN)),
+            ("cifar10", _CONV, cases(_OTHER)),
+            ("cifar10", _RESIDUAL, cases(_OTHER)),
         ],
+        "late_cases": [],
         "recipe": _FULL_RECIPE,
         "authors": ["spherical", "ordinary"],
         "authors_recipe": {
@@ -134,16 +134,17 @@ SMALL = {
         "backend": "inductor",
     },
     "cifar": {
-        "sets": ["cifar10", "fashion_mnist"],
         "nets": {
             _SHALLOW: {"net": sphere_net(3, [16, 32, 64])},
             _RESIDUAL_SMALL: {"net": residual(8, [8, 16, 32])},
         },
         "cases": [
-            (_SHALLOW, cases(_MAIN, _MAIN, _MAIN)),
-            (_RESIDUAL_SMALL, cases(_MAIN, (), _MAIN)),
-            (_SHALLOW, cases(_OTHER)),
+            ("cifar10", _SHALLOW, cases(_MAIN, _MAIN, _MAIN)),
+            ("fashion_mnist", _SHALLOW, cases(_MAIN, _MAIN, _MAIN)),
+            ("cifar10", _RESIDUAL_SMALL, cases(_MAIN)),
+            ("cifar10", _SHALLOW, cases(_OTHER)),
         ],
+        "late_cases": [("cifar10", _RESIDUAL_SMALL, cases((), (), _MAIN))],
         "recipe": _SMALL_RECIPE,
         "authors": [],
     },
@@ -188,9 +189,9 @@ TINY = {
         "backend": "eager",
     },
     "cifar": {
-        "sets": ["digits"],
         "nets": {_SHALLOW: {"net": sphere_net(3, [4, 8, 8])}},
-        "cases": [(_SHALLOW, cases(_MAIN, _MAIN, _SPHERICAL))],
+        "cases": [("digits", _SHALLOW, cases(_MAIN, _MAIN, _SPHERICAL))],
+        "late_cases": [],
         "recipe": _TINY_RECIPE,
         "authors": ["spherical"],
         "authors_recipe": {
