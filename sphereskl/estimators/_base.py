@@ -24,6 +24,7 @@ from ..nn import EmbeddingModel
 from ..preprocessing import ImageAugmentation
 from ..training import (
     OPTIMIZERS,
+    PRECISIONS,
     SCHEDULES,
     AngularCriterion,
     Criterion,
@@ -107,6 +108,7 @@ class BaseSphereEstimator(
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "lr": [Interval(Real, 0, None, closed="neither")],
+        "backbone_lr": [Interval(Real, 0, None, closed="neither"), None],
         "lr_schedule": [StrOptions(set(SCHEDULES))],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -117,6 +119,8 @@ class BaseSphereEstimator(
         "callbacks": [list, tuple, None],
         "device": [str, torch.device],
         "dtype": [StrOptions({"float32", "float64"})],
+        "precision": [StrOptions(set(PRECISIONS))],
+        "compile": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }

@@ -24,6 +24,7 @@ from ..training import (
     hold_out,
     one_thread,
     resolve_device,
+    resolve_precision,
     sampled,
     seeded,
 )
@@ -317,17 +318,24 @@ def net_options(estimator: Any, model: EmbeddingModel) -> dict[str, Any]:
     if regularizer is not None:
         regularizer = resolve_regularizer(regularizer, model)
     augments = estimator.augmentation is not None
+    device = resolve_device(estimator.device)
+    is_image = len(estimator.encoder_.output_shape_) == 3
     return {
         "augmentation": checked_augmentation(estimator) if augments else None,
         "optimizer": estimator.optimizer,
         "lr": estimator.lr,
         "weight_decay": estimator.weight_decay,
+        "backbone_lr": estimator.backbone_lr,
         "max_grad_norm": estimator.max_grad_norm,
         "regularizer": regularizer,
         "valid_score": estimator._score,
         "reader": reading and reading(encoder),
         "scale": getattr(estimator, "scale_", None),
-        "device": str(resolve_device(estimator.device)),
+        "precision": resolve_precision(
+            estimator.precision, estimator.dtype, device, is_image=is_image
+        ),
+        "compiles": bool(estimator.compile),
+        "device": str(device),
     }
 
 

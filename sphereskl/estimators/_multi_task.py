@@ -83,6 +83,9 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         called with parameter groups and ``lr``.
     lr : float, default=4e-3
         Learning rate, positive: the maximum of `lr_schedule`. Lower it if training diverges.
+    backbone_lr : float, default=None
+        Learning rate of the backbone below its last layer, positive, for fine-tuning a
+        pre-trained network; None is `lr`.
     lr_schedule : {"one_cycle", "cosine", "step", "constant"}, default="one_cycle"
         Learning rate schedule over the epochs of a fit; "cosine" begins with a linear warm-up,
         "step" divides by 10 after 53 % and 84 % of the steps.
@@ -112,10 +115,19 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         They see targets and predictions in the units of `y`.
     device : str or torch.device, default="auto"
         Device for training and prediction; "auto" is the GPU if there is one. On the CPU a fit
-        uses one core, so that its result is the same in a notebook and in the workers of a
-        search.
+        on a table uses one core, and one on images as many as torch may; the model does not
+        depend on their number.
     dtype : {"float32", "float64"}, default="float32"
-        Floating-point precision of the network.
+        Data type of the network.
+    precision : {"full", "bf16", "auto"}, default="full"
+        Arithmetic of training. "full" is that of `dtype`; "bf16" is mixed precision: the backbone
+        in bfloat16 under autocast; norms, angles, the loss and weights in float32. "auto" is
+        "bf16" for images on a GPU that supports it, else "full". Predictions are computed in
+        `dtype`.
+    compile : bool, default=False
+        Whether to compile the network for training with `torch.compile`, which takes up to
+        minutes in the first epoch of a new network; on the CPU it needs a C++ compiler and
+        uses one core.
     random_state : int, RandomState instance or None, default=None
         Random seed of initial weights, held-out samples, order of samples and dropout. The same
         integer gives the same model on the same kind of device, whatever ``n_jobs`` and the
@@ -230,6 +242,7 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
         lr: float = 4e-3,
+        backbone_lr: float | None = None,
         lr_schedule: str = "one_cycle",
         weight_decay: float = 1e-2,
         max_grad_norm: float | None = None,
@@ -240,6 +253,8 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         callbacks: list[Any] | tuple[Any, ...] | None = None,
         device: str | torch.device = "auto",
         dtype: str = "float32",
+        precision: str = "full",
+        compile: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ):
@@ -256,6 +271,7 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.lr = lr
+        self.backbone_lr = backbone_lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.max_grad_norm = max_grad_norm
@@ -266,6 +282,8 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         self.callbacks = callbacks
         self.device = device
         self.dtype = dtype
+        self.precision = precision
+        self.compile = compile
         self.random_state = random_state
         self.verbose = verbose
 

@@ -14,6 +14,7 @@ from ._listener import EpochListener, snapshot
 from ._net import EmbeddingNet, StopTraining
 from ._neutral import neutral_torch
 from ._optimizers import OPTIMIZERS, make_optimizer
+from ._precision import PRECISIONS, resolve_precision
 from ._process_group import ProcessGroup, joined
 from ._progress import ProgressBar
 from ._readable import RowNumbers, expected_scale
@@ -27,6 +28,7 @@ from ._seed import seeded
 
 __all__ = [
     "OPTIMIZERS",
+    "PRECISIONS",
     "SCHEDULES",
     "AngularCriterion",
     "Criterion",
@@ -59,6 +61,7 @@ __all__ = [
     "one_thread",
     "replace_file",
     "resolve_device",
+    "resolve_precision",
     "row_keys",
     "sampled",
     "seeded",

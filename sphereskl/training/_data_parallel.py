@@ -48,7 +48,7 @@ def shared_gradients(
     parameters = [p for p in net.module_.parameters() if p.requires_grad]
     own = group.part_of(len(batch.X))
     # With fewer rows than processes, some evaluate a row that is not counted.
-    outputs = net.module_(batch.X[own.start : own.stop] if own else batch.X[:1])
+    outputs = (net.forward_ or net.module_)(batch.X[own.start : own.stop] if own else batch.X[:1])
     counted = outputs.detach().narrow(-2, 0, len(own))
     whole = group.gather(counted, len(batch.X))
     values, gradient = gathered_loss(net, whole, batch)

@@ -19,6 +19,13 @@ SILENT = (EpochTimer, PrintLog, ProgressBar, SkorchProgressBar)
 
 _OPTIONS = ("optimizer", "lr", "weight_decay", "schedule", "max_epochs", "batch_size", "seed")
 _FUNCTIONS = ("max_grad_norm", "regularizer", "valid_score")
+# Options that are told if they differ from a value, and the names that users know.
+_RARE = {
+    "augmentation": (None, "augmentation"),
+    "backbone_lr": (None, "backbone_lr"),
+    "precision": ("full", "precision"),
+    "compiles": (False, "compile"),
+}
 # Names that users know for what is passed to an estimator under other names.
 _NAMES = {"schedule": "lr_schedule", "seed": "the seed that follows from random_state"}
 
@@ -51,8 +58,9 @@ def identify(net: Any, train: Rows, valid: Rows | None, callbacks: Any) -> dict[
     }
     for name in (*_OPTIONS, *_FUNCTIONS):
         parts[_NAMES.get(name, name)] = brief(getattr(net, name))
-    if net.augmentation is not None:  # without, files keep their names
-        parts["augmentation"] = brief(net.augmentation)
+    for name, (neutral, told) in _RARE.items():
+        if getattr(net, name) != neutral:  # else files keep their names
+            parts[told] = brief(getattr(net, name))
     for kind, rows in (("training", train), ("validation", valid)):
         parts |= _describe_rows(kind, rows)
     for name, callback in callbacks:

@@ -17,6 +17,7 @@ from ._criterion import AngularCriterion
 from ._data import ShuffledBatches, TensorData
 from ._data_parallel import share_model, shared_gradients, shared_infer
 from ._inference import infer
+from ._optimizers import take_step
 from ._process_group import ProcessGroup
 from ._readable import ReadableNet
 from ._resume import resume_of
@@ -42,10 +43,12 @@ class TrainingLoop(ReadableNet):
     augmentation: Augmentation | None
     valid_score: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None
     max_grad_norm: float | None
+    compiles: bool
     schedule: str
     seed: int
     group_: ProcessGroup | None = None  # of processes that train together, see `fit_net`
     executor_: Executor | None = None  # of threads that shards of a batch run in
+    forward_: Callable[[Tensor], Tensor] | None = None  # compiled, if it is
     shards_: Shards | None = None
 
     def fit_loop(
@@ -93,7 +96,7 @@ class TrainingLoop(ReadableNet):
 
     def _cut(self, train: TensorData) -> Shards | None:
         """Return the shards of batches, if they are worthwhile on this device."""
-        if self.group_ is not None or train.target.device.type != "cpu":
+        if self.group_ is not None or self.compiles or train.target.device.type != "cpu":
             return None
         n_rows = least_rows(self.module_, train.X[:1])
         if n_rows is None or 2 * n_rows > min(self.batch_size, len(train.X)):
@@ -138,7 +141,7 @@ class TrainingLoop(ReadableNet):
             return shared_gradients(self, batch, self.group_)
         if self.shards_ is not None:
             return self.shards_.gradients(batch)
-        outputs = self.module_(batch.X)
+        outputs = (self.forward_ or self.module_)(batch.X)
         loss = self.criterion_(*by_member(outputs, batch), self.module_)
         values = [loss] if self.regularizer is None else [loss, self.regularizer(self.module_)]
         sum(values[1:], loss).backward()
@@ -156,7 +159,7 @@ class TrainingLoop(ReadableNet):
             torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         if on_gradients is not None:
             on_gradients()
-        self.optimizer_.step()
+        take_step(self.optimizer_)
         if isinstance(self.criterion_, AngularCriterion):
             self.criterion_.advance()
         if self.scheduler_ is not None:

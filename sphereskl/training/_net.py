@@ -11,6 +11,7 @@ from ..nn import EmbeddingModel
 from ._augmented import Augmentation
 from ._callbacks import explained
 from ._carried import available_device, on_cpu, restore_momentum, stored_momentum
+from ._compiled import CompiledForward
 from ._criterion import AngularCriterion, Criterion
 from ._data import TensorData
 from ._data_parallel import settle
@@ -51,6 +52,8 @@ class EmbeddingNet(TrainingLoop):
         Weight decay of weight matrices.
     schedule : {"one_cycle", "cosine", "step", "constant"}, default="constant"
         Learning rate schedule of a fit.
+    backbone_lr : float, default=None
+        Learning rate of the backbone below its last layer, see `make_optimizer`.
     max_grad_norm : float, default=None
         Gradient clipping: maximum norm of the gradient.
     regularizer : callable, default=None
@@ -65,6 +68,10 @@ class EmbeddingNet(TrainingLoop):
         prototypes as labels.
     scale : float, default=None
         Scale of probabilities, discarded when training continues; ``None`` is that of the loss.
+    precision : {"full", "bf16"}, default="full"
+        Whether the backbone computes in bfloat16 in training, under autocast.
+    compiles : bool, default=False
+        Whether the forward pass of training is compiled.
     seed : int, default=0
         Random seed of the order of samples.
     **kwargs
@@ -91,23 +98,29 @@ class EmbeddingNet(TrainingLoop):
         *,
         weight_decay: float = 0.0,
         schedule: str = "constant",
+        backbone_lr: float | None = None,
         max_grad_norm: float | None = None,
         regularizer: Callable[[torch.nn.Module], Tensor] | None = None,
         augmentation: Augmentation | None = None,
         valid_score: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None = None,
         reader: Any = None,
         scale: float | None = None,
+        precision: str = "full",
+        compiles: bool = False,
         seed: int = 0,
         **kwargs: Any,
     ):
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self.backbone_lr = backbone_lr
         self.max_grad_norm = max_grad_norm
         self.regularizer = regularizer
         self.augmentation = augmentation
         self.valid_score = valid_score
         self.reader = RowNumbers() if reader is None else reader
         self.scale = scale
+        self.precision = precision
+        self.compiles = compiles
         self.seed = seed
         # Skorch's annotations, inferred from its defaults, are narrower than what it accepts.
         options: dict[str, Any] = {"optimizer": optimizer, "train_split": None, "verbose": 0}
@@ -136,7 +149,7 @@ class EmbeddingNet(TrainingLoop):
         criterion.load_state_dict(self.criterion_.state_dict(), strict=False)
         self.criterion = self.criterion_ = criterion.to(options["device"])
         self.module_.to(options["device"])
-        bound_to = ("optimizer", "weight_decay", "device")
+        bound_to = ("optimizer", "weight_decay", "backbone_lr", "device")
         if any(getattr(self, name) != options[name] for name in bound_to):
             self.optimizer_ = None
         vars(self).update(options)
@@ -144,7 +157,11 @@ class EmbeddingNet(TrainingLoop):
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> Self:
         self.optimizer_ = make_optimizer(
-            self.optimizer, self.module_, lr=self.lr, weight_decay=self.weight_decay
+            self.optimizer,
+            self.module_,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            backbone_lr=self.backbone_lr,
         )
         return self
 
@@ -154,6 +171,7 @@ class EmbeddingNet(TrainingLoop):
             self.initialize()
         if self.optimizer_ is None:
             self.initialize_optimizer()
+        self._choose_arithmetic()
         self.interrupted_, self.scale = False, None
         self.n_finished_ = len(self.history)
         train = Rows(X, self.reader)
@@ -171,6 +189,17 @@ class EmbeddingNet(TrainingLoop):
         if resume is not None:
             resume.finish(self)
         return self
+
+    def _choose_arithmetic(self) -> None:
+        """Let the model round and be compiled as the options say; once for all fits."""
+        if self.precision == "bf16":
+            self.module_.autocast_dtype = torch.bfloat16
+        else:
+            vars(self.module_).pop("autocast_dtype", None)
+        if not self.compiles:
+            self.forward_ = None
+        elif self.forward_ is None or self.forward_.module is not self.module_:
+            self.forward_ = CompiledForward(self.module_)
 
     def _train(self, train: Rows, told: dict[str, Any]) -> None:
         """Train to the end, or until a callback or Ctrl-C ends it."""
@@ -193,8 +222,9 @@ class EmbeddingNet(TrainingLoop):
         if self._has_own_rate():
             # Its initial value, and what torch requires of an optimiser that continues.
             for group in self.optimizer_.param_groups:
-                if group.get("initial_lr") != self.lr:
-                    group["lr"] = group["initial_lr"] = self.lr
+                initial = self.lr * group.get("lr_factor", 1.0)
+                if group.get("initial_lr") != initial:
+                    group["lr"] = group["initial_lr"] = initial
         try:
             self.notify("on_train_begin", **told)
         finally:

@@ -23,6 +23,7 @@ def make_optimizer(
     *,
     lr: float,
     weight_decay: float,
+    backbone_lr: float | None = None,
 ) -> torch.optim.Optimizer:
     """Build an optimiser for the trainable parameters of a module.
 
@@ -41,17 +42,22 @@ def make_optimizer(
         regularise, it changes the model, or, if only their direction matters, increases the
         effective learning rate. Prototypes whose norm matters (`AngularModel` with
         ``free_prototypes``) are treated as a weight matrix.
+    backbone_lr : float, default=None
+        Learning rate of the layers of ``module.backbone`` below the last one that learns;
+        ``None`` is `lr`.
 
     Returns
     -------
     optimizer : torch.optim.Optimizer
-        With two parameter groups: with and without decay.
+        With two parameter groups, with and without decay; with `backbone_lr`, with two more
+        for the layers that have it. Their ``lr_factor`` is the ratio of their rate to `lr`.
 
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If a name is unknown, or if `backbone_lr` applies to no layer.
     """
+    below = set() if backbone_lr is None else _below_last(module.backbone, backbone_lr)
     spherical = {
         id(parameter)
         for layer in module.modules()
@@ -60,7 +66,9 @@ def make_optimizer(
         for parameter in layer.parameters(recurse=False)
     }
     free_prototypes = getattr(module, "free_prototypes", False)
-    decaying, free = [], []
+    # By whether they have the backbone's rate, and whether they decay.
+    kinds = [(False, True), (False, False), (True, True), (True, False)]
+    parameters: dict[tuple[bool, bool], list[nn.Parameter]] = {kind: [] for kind in kinds}
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
             is_direction = id(parameter) in spherical or (
@@ -69,16 +77,18 @@ def make_optimizer(
             # Biases of members have an axis for them.
             is_bias = parameter.ndim < 2 or name.endswith("bias")
             decays = not (is_bias or is_direction)
-            (decaying if decays else free).append(parameter)
+            parameters[id(parameter) in below, decays].append(parameter)
     groups: list[dict[str, Any]] = [
-        {"params": decaying, "weight_decay": weight_decay},
-        {"params": free, "weight_decay": 0.0},
+        {"params": found, "weight_decay": weight_decay if decays else 0.0}
+        | ({"lr": backbone_lr, "lr_factor": backbone_lr / lr} if is_below and backbone_lr else {})
+        for (is_below, decays), found in parameters.items()
+        if found
     ]
     if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}.")
     make = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
     try:
-        made = make([group for group in groups if group["params"]], lr=lr)
+        made = make(groups, lr=lr)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"optimizer is called with groups of parameters and lr: {error}"
@@ -87,6 +97,46 @@ def make_optimizer(
         raise TypeError(f"optimizer must return a torch.optim.Optimizer, got {made!r}.")
     made.register_load_state_dict_post_hook(_lay_out)
     return made
+
+
+def take_step(optimizer: torch.optim.Optimizer) -> None:
+    """Update parameters, and explain an optimiser of users that cannot.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        Any.
+
+    Raises
+    ------
+    ValueError
+        If the step fails for another reason than memory.
+    """
+    try:
+        optimizer.step()
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"optimizer {type(optimizer).__name__} cannot take a step: {error}; use one that "
+            "takes dense gradients and no closure, such as 'adamw'."
+        ) from error
+
+
+def _below_last(backbone: Any, backbone_lr: float) -> set[int]:
+    """Return the ids of the parameters that learn below the last layer that does."""
+    layers = [
+        learning
+        for layer in backbone.modules()
+        if (learning := [id(p) for p in layer.parameters(recurse=False) if p.requires_grad])
+    ]
+    if len(layers) < 2:
+        raise ValueError(
+            f"backbone_lr is {backbone_lr}, but the backbone has one layer that learns, at lr; add "
+            "a layer such as torch.nn.Linear on top of a pre-trained network, or leave "
+            "backbone_lr=None."
+        )
+    return {key for learning in layers[:-1] for key in learning} - set(layers[-1])
 
 
 def _lay_out(optimizer: torch.optim.Optimizer) -> None:

@@ -29,7 +29,7 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
     optimizer : torch.optim.Optimizer
         Optimiser whose learning rates are set, whatever they were.
     lr : float
-        Peak learning rate.
+        Peak learning rate, multiplied by the ``lr_factor`` of groups that have one.
     n_steps : int
         Number of batches in the whole training.
 
@@ -48,10 +48,11 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
     n_steps = int(n_steps)  # torch does not accept NumPy integers
     for group in optimizer.param_groups:
         # An optimiser that had a schedule before would start where that ended.
-        group["lr"] = lr
+        group["lr"] = lr * group.get("lr_factor", 1.0)
         group.pop("initial_lr", None)
     if name == "one_cycle" and n_steps > 1:
-        return OneCycleLR(optimizer, lr, total_steps=n_steps, cycle_momentum=False)
+        peaks = [group["lr"] for group in optimizer.param_groups]
+        return OneCycleLR(optimizer, peaks, total_steps=n_steps, cycle_momentum=False)
     if name == "cosine" and n_steps > 1:
         n_warm_up = max(1, n_steps // 20)
         warm_up = LinearLR(optimizer, 1 / (n_warm_up + 1), total_iters=n_warm_up)

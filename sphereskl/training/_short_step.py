@@ -11,6 +11,7 @@ from ._by_member import by_member
 from ._criterion import Criterion
 from ._data import TensorData
 from ._hooks import is_hooked
+from ._optimizers import take_step
 from ._short_update import short_update
 
 # Smoothed targets are looked up in a table with this many rows and columns at most; for more
@@ -74,7 +75,7 @@ def short_step(net: Any) -> Callable[[TensorData], list[Tensor]] | None:
             if update is not None:
                 update()
         if update is None:
-            net.optimizer_.step()  # initialises its state
+            take_step(net.optimizer_)  # initialises its state
             update = short_update(net.optimizer_)
         if scheduler is not None:
             scheduler.step()
@@ -89,6 +90,8 @@ def _is_plain(net: Any) -> bool:
         net.regularizer is None
         and net.augmentation is None  # mixed samples have two targets
         and net.max_grad_norm is None
+        and net.module_.autocast_dtype is None
+        and not net.compiles
         and net.module_.device.type == "cpu"
         and not torch.distributed.is_initialized()
         and not any(map(is_hooked, (*net.module_.modules(), net.criterion_)))

@@ -9,6 +9,7 @@ from torch import nn
 from sphereskl.geometry import simplex
 from sphereskl.nn import MLP, AngularModel, ConvNet, EmbeddingModel, SphereCNN, SphereResNet
 from sphereskl.training import OPTIMIZERS, make_optimizer
+from sphereskl.training._optimizers import take_step
 
 
 def _model():
@@ -129,3 +130,55 @@ def test_a_loaded_state_continues_in_any_memory_layout(optimizer, layout):
     steps(layer, made, gradients[2:])
     steps(resumed, other, gradients[2:])
     torch.testing.assert_close(resumed.weight, layer.weight, rtol=0, atol=0)
+
+
+def _rates(optimizer, model):
+    return {
+        name: group["lr"]
+        for group in optimizer.param_groups
+        for name, parameter in model.named_parameters()
+        if any(parameter is other for other in group["params"])
+    }
+
+
+def test_the_backbone_below_its_last_layer_has_its_own_rate():
+    model = _model()
+    made = make_optimizer("adamw", model, lr=0.1, weight_decay=0.5, backbone_lr=0.01)
+    rates = _rates(made, model)
+    last = {"backbone.6.weight", "backbone.6.bias"}
+    assert {name for name, lr in rates.items() if lr == 0.1} == {"_prototypes", "log_scale"} | last
+    assert {lr for name, lr in rates.items() if name.startswith("backbone.0")} == {0.01}
+    plain = make_optimizer("adamw", model, lr=0.1, weight_decay=0.5)
+    decaying = [
+        {
+            name
+            for group in optimizer.param_groups
+            if group["weight_decay"]
+            for name in _names(model, group)
+        }
+        for optimizer in (plain, made)
+    ]
+    assert decaying[0] == decaying[1]
+
+
+def test_frozen_layers_on_top_do_not_count_as_the_last():
+    model = _model()
+    model.backbone[6].requires_grad_(False)
+    made = make_optimizer("sgd", model, lr=0.1, weight_decay=0.0, backbone_lr=0.01)
+    rates = _rates(made, model)
+    assert rates["backbone.1.weight"] == 0.1
+    assert rates["backbone.0.weight"] == 0.01
+
+
+def test_an_own_rate_for_no_layer_is_refused():
+    model = EmbeddingModel(nn.Linear(2, 3), simplex(3, 3))
+    with pytest.raises(ValueError, match=r"backbone_lr is 0.01, but the backbone has one layer"):
+        make_optimizer("adamw", model, lr=0.1, weight_decay=0.0, backbone_lr=0.01)
+
+
+def test_a_step_that_fails_names_the_optimizer():
+    model = EmbeddingModel(nn.Linear(2, 3), simplex(3, 3).float())
+    made = make_optimizer(torch.optim.SparseAdam, model, lr=0.1, weight_decay=0.0)
+    model(torch.ones(1, 2)).sum().backward()
+    with pytest.raises(ValueError, match=r"optimizer SparseAdam cannot take a step: .*; use one"):
+        take_step(made)

@@ -104,3 +104,11 @@ def test_a_used_optimizer_makes_no_difference(name, before):
     used = _optimizer()
     _learning_rates(before, 10, used)
     torch.testing.assert_close(_learning_rates(name, 10, used), _learning_rates(name, 10))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_groups_with_a_factor_follow_at_a_distance(name):
+    optimizer = _optimizer(groups=2)
+    optimizer.param_groups[1]["lr_factor"] = 0.01
+    rates = _learning_rates(name, 40, optimizer)
+    torch.testing.assert_close(rates[:, 1], 0.01 * rates[:, 0])

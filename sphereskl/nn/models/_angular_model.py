@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from ...geometry import normalize
 from .._operators import AngularOperator
 from ._embedding_model import EmbeddingModel
-from ._members import as_if_alone, ask
+from ._members import as_if_alone
 
 
 class AngularModel(EmbeddingModel):
@@ -77,7 +77,7 @@ class AngularModel(EmbeddingModel):
         Cosines with the class weights and, with `free_norm`, the norm as a last column. With
         `free_prototypes` there is no margin, and the logits are returned.
         """
-        h = ask(self.backbone(X), member)
+        h = self._outputs(X, member)
         if self.training:
             h = as_if_alone(h)
         if self.free_prototypes:

@@ -65,6 +65,9 @@ class EmbeddingModel(nn.Module):
     _prototypes: Tensor
     log_scale: Tensor
 
+    # Data type to which autocast rounds in training, in the backbone alone.
+    autocast_dtype: torch.dtype | None = None
+
     def __init__(
         self,
         backbone: nn.Module,
@@ -163,7 +166,7 @@ class EmbeddingModel(nn.Module):
 
         In training, those of every member, including reserved prototypes.
         """
-        h = ask(self.backbone(X), member)
+        h = self._outputs(X, member)
         if self.training:
             return self.read(as_if_alone(h))
         g = self.read(h)
@@ -185,6 +188,15 @@ class EmbeddingModel(nn.Module):
         if self.free_norm:
             return h @ prototypes.T
         return cosines(normalize(h), prototypes)
+
+    def _outputs(self, X: Tensor, member: Tensor | None) -> Tensor:
+        """Return outputs of the backbone in the data type of the model."""
+        if not self.training or self.autocast_dtype is None:
+            return ask(self.backbone(X), member)
+        with torch.autocast(X.device.type, self.autocast_dtype):
+            h = self.backbone(X)
+        # Cosines and losses would lose digits that small angles need.
+        return ask(h, member).to(self._prototypes.dtype)
 
     def _directions(self) -> Tensor:
         """Return all prototypes as unit rows, including reserved ones."""
