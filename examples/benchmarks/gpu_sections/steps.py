@@ -79,11 +79,14 @@ class Contenders:
             RAW: self._hand_written(compiled=False),
             OURS: self._ours(),
             RAW_COMPILED: self._hand_written(compiled=True),
-            OURS_COMPILED: self._ours(compile=True),
             SKORCH: self._skorch(),
         }
         graphs = {GRAPHED: self._graphed, RAW_GRAPHED: self._raw_graphed}
         self.missing = {} if place.is_gpu else dict.fromkeys(graphs, "needs CUDA")
+        if self.backend == "inductor":
+            self.epochs[OURS_COMPILED] = self._ours(compile=True)
+        else:
+            self.missing[OURS_COMPILED] = "compiles with the backend inductor only"
         if place.is_gpu:
             self.epochs |= {name: _at_first_call(make) for name, make in graphs.items()}
 
