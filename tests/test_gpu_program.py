@@ -123,7 +123,7 @@ def test_first_seeds_of_all_sections_come_before_second_ones(parts, size):
         i for i, row in enumerate(plan) if (row["seed"], row["section"]) == (0, "gain")
     )
     first_of_second = next(i for i, row in enumerate(plan) if row["seed"] == 1)
-    assert first_of_second == last_of_first + 1
+    assert first_of_second > last_of_first
     assert len({parts.rows.identity(row) for row in plan}) == len(plan)
 
 

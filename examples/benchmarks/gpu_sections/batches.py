@@ -8,7 +8,7 @@ from spherenet_images import fit as fit_spherenet
 
 from .images import subset
 from .rows import Plan
-from .tables import by_name, spread, table
+from .tables import by_name, filters, spread, table
 
 TITLE = "Small batches"
 ABOUT = """
@@ -49,7 +49,7 @@ def tables(rows):
     lines = [[size, *(_cell(results.get(f"{size}; {norm}")) for norm in NORMS)] for size in sizes]
     return [
         f"{own['images']:,} images of {own['set']}, {own['epochs']} epochs, {own['depth']} "
-        f"convolutions, {own['widths']} filters.",
+        f"convolutions, {filters(own['widths'])}.",
         table(["batch size", *NORMS], lines),
     ]
 

@@ -24,19 +24,21 @@ with prototypes within 60 s of a fit, 92.5 % with a SphereNet, 95.2 % with a Sph
 SOFTMAX, ORTHOGONAL, DECAY = "softmax", "orthogonality", "weight decay"
 # Outputs below the softmax layer where layers may be spherical: the layer itself is ordinary.
 WIDTH = 64
+# Rounds after those of all sections and seeds.
+_LATE = 1000
 
 
 def plan(settings):
     plans = [
-        _plan(settings, images, net, *case, is_late=key == "late_cases")
-        for key in ("cases", "late_cases")
+        _plan(settings, images, net, *case, first_round=first_round)
+        for key, first_round in (("cases", 0), ("late_cases", _LATE))
         for images, net, cases in settings[key]
         for case in cases
     ]
     return plans + [_authors(settings, layers) for layers in settings["authors"]]
 
 
-def _plan(settings, images, net, layers, regularizer, head, is_late):
+def _plan(settings, images, net, layers, regularizer, head, first_round):
     own = {
         **settings["recipe"],
         **settings["nets"][net],
@@ -45,13 +47,13 @@ def _plan(settings, images, net, layers, regularizer, head, is_late):
         "regularizer": regularizer,
         "head": head,
     }
-    return Plan(_name(images, net, layers, regularizer, head), own, is_late=is_late)
+    return Plan(_name(images, net, layers, regularizer, head), own, first_round=first_round)
 
 
 def _authors(settings, layers):
     name = _name("cifar10", "authors' recipe, 164 epochs", layers, ORTHOGONAL, "w_softmax")
     own = {"authors": True, "layers": layers, **settings["authors_recipe"]}
-    return Plan(name, own, is_late=True, least_seconds=settings["authors_seconds"])
+    return Plan(name, own, first_round=2 * _LATE, least_seconds=settings["authors_seconds"])
 
 
 def _name(images, net, layers, regularizer, head):

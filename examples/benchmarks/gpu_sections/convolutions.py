@@ -33,8 +33,10 @@ def plan(settings):
                 **options,
             },
             is_seeded=False,
+            first_round=first_round,
         )
-        for channels, side, batch in settings["shapes"]
+        for key, first_round in (("shapes", 0), ("later_shapes", 1))
+        for channels, side, batch in settings[key]
         for layout, precision in settings["forms"]
     ]
 
@@ -45,10 +47,11 @@ def measure(settings, seed, place):
     torch.compiler.reset()  # one shape's compilations do not count towards the next one's limit
     layout = torch.channels_last if settings["channels_last"] else torch.contiguous_format
     channels, side = settings["channels"], settings["side"]
-    with one_thread(), torch.device(place.device):
-        contenders = make_contenders(channels, settings["backend"])
-        shape = settings["batch"], channels, side, side
-        x, grad = (torch.randn(shape).to(memory_format=layout) for _ in range(2))
+    with one_thread():
+        with torch.device(place.device):
+            contenders = make_contenders(channels, settings["backend"])
+            shape = settings["batch"], channels, side, side
+            x, grad = (torch.randn(shape).to(memory_format=layout) for _ in range(2))
         x.requires_grad_()
         times = {name: [] for name in contenders}
         for n_round in range(2 + settings["rounds"]):

@@ -6,7 +6,7 @@ from sphereskl.nn import Regularizer, SphereCNN
 
 from .plain_images import half_size
 from .rows import Plan
-from .tables import by_name, spread, table
+from .tables import by_name, filters, spread, table
 
 TITLE = "Depth"
 ABOUT = """
@@ -53,7 +53,7 @@ def tables(rows):
         lines.append([case, *cells])
     own = rows[0]["settings"]
     return [
-        f"{own['steps']} batches of {own['images']:,} images, {own['widths']} filters.",
+        f"{own['steps']} batches of {own['images']:,} images, {filters(own['widths'])}.",
         table(["network", *depths], lines),
     ]
 

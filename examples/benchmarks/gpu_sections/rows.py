@@ -15,7 +15,7 @@ class Plan:
     name: str
     settings: dict[str, Any]
     is_seeded: bool = True
-    is_late: bool = False  # after all other rows, whatever its seed
+    first_round: int = 0  # of its seed 0; later seeds have later rounds
     least_seconds: float = 0.0  # not begun with less time than that
 
 
@@ -32,7 +32,7 @@ class Place:
 
 
 def planned_rows(sections, size, n_seeds):
-    """Rows to be measured, round by round: seed 0 of everything comes before seed 1.
+    """Rows to be measured, round by round: seed 0 of all sections comes before seed 1.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def planned_rows(sections, size, n_seeds):
                     "seed": seed,
                     "least_seconds": plan.least_seconds,
                 }
-                found.append(((plan.is_late, seed, rank, position), row))
+                found.append(((plan.first_round + seed, rank, position), row))
     return [row for _, row in sorted(found, key=lambda pair: pair[0])]
 
 

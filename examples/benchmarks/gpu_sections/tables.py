@@ -21,6 +21,11 @@ def spread(values, digits=2, factor=1.0):
     return f"{mean} ± {statistics.stdev(scaled):.{digits}f} ({len(scaled)})"
 
 
+def filters(widths):
+    """Say how many filters the stages of a network have."""
+    return f"{', '.join(map(str, widths[:-1]))} and {widths[-1]} filters"
+
+
 def by_name(rows):
     """Results of rows by name, in the order in which names first occur: dicts by seed."""
     found = defaultdict(dict)
