@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from sklearn.datasets import fetch_openml
 
 
@@ -42,6 +41,8 @@ def load_table(name, folder=None):
     if folder is None:
         X, y = fetch_openml(name, version=1, as_frame=True, return_X_y=True, parser="auto")
         return X, y
+    import pandas as pd  # images can do without
+
     about = json.loads((folder / f"{name}.json").read_text())
     with gzip.open(folder / f"{name}.csv.gz", "rt") as file:
         frame = pd.read_csv(file, dtype={column: "category" for column in about["categorical"]})

@@ -11,6 +11,7 @@ import argparse
 import platform
 import statistics
 import time
+from itertools import pairwise
 
 import numpy as np
 import skorch
@@ -29,11 +30,12 @@ N_ROWS, N_FEATURES, N_CLASSES, HIDDEN, DIM, BATCH, LR = 20_000, 20, 10, 64, 64, 
 class Network(nn.Module):
     """The network of all contenders, written with torch alone."""
 
-    def __init__(self):
+    def __init__(self, hidden=(HIDDEN,)):
         super().__init__()
-        self.backbone = nn.Sequential(
-            nn.Linear(N_FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, DIM)
-        )
+        layers = []
+        for n_in, n_out in pairwise((N_FEATURES, *hidden)):
+            layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+        self.backbone = nn.Sequential(*layers, nn.Linear(hidden[-1], DIM))
         self.register_buffer("prototypes", simplex(N_CLASSES, DIM).float())
         self.log_scale = nn.Parameter(torch.tensor(1.8))
 
@@ -42,18 +44,18 @@ class Network(nn.Module):
         return self.log_scale.exp() * (z @ self.prototypes.T)
 
 
-def make_data():
+def make_data(n_rows=N_ROWS):
     X, y = make_classification(
-        N_ROWS, N_FEATURES, n_informative=15, n_classes=N_CLASSES, random_state=0
+        n_rows, N_FEATURES, n_informative=15, n_classes=N_CLASSES, random_state=0
     )
     X = ((X - X.mean(axis=0)) / X.std(axis=0)).astype(np.float32)
     return X, y.astype(np.int64)
 
 
-def hand_written_epoch(model, optimizer, X, y):
+def hand_written_epoch(model, optimizer, X, y, batch_size=BATCH):
     model.train()
     total = torch.zeros((), device=X.device)
-    for index in torch.randperm(len(X), device=X.device).split(BATCH):
+    for index in torch.randperm(len(X), device=X.device).split(batch_size):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(X[index]), y[index], label_smoothing=0.1)
         loss.backward()

@@ -33,20 +33,25 @@ SCALE_CASES = {
 }
 
 
-def depth_cases(depth):
+def depth_cases(depth, widths=WIDTHS):
     """Configurations of a depth."""
     return {
-        "spherical, sigmoid 0.1, no ReLU": SphereCNN.very_deep(depth, WIDTHS),
-        "spherical, sigmoid 0.3 + ReLU": SphereCNN(depth, WIDTHS, norm=None),
-        "convolution + ReLU (He)": SphereCNN(depth, WIDTHS, norm=None, spherical=False),
-        "convolution + batch norm + ReLU": SphereCNN(depth, WIDTHS, spherical=False),
+        "spherical, sigmoid 0.1, no ReLU": SphereCNN.very_deep(depth, widths),
+        "spherical, sigmoid 0.3 + ReLU": SphereCNN(depth, widths, norm=None),
+        "convolution + ReLU (He)": SphereCNN(depth, widths, norm=None, spherical=False),
+        "convolution + batch norm + ReLU": SphereCNN(depth, widths, spherical=False),
     }
 
 
 def load(folder):
     """6,000 images of 16 x 16 pixels with values in [-1, 1], and their classes."""
     X, y, *_ = load_images("cifar10", folder)
-    chosen = np.random.default_rng(0).choice(len(X), 6_000, replace=False)
+    return prepared(X, y, 6_000)
+
+
+def prepared(X, y, n_images):
+    """Choose images and average them to half their size, with values in [-1, 1]."""
+    chosen = np.random.default_rng(0).choice(len(X), n_images, replace=False)
     X = torch.from_numpy(X[chosen]).permute(0, 3, 1, 2).float()
     X = nn.functional.avg_pool2d((X - 127.5) / 128, 2)
     return X, torch.from_numpy(y[chosen].astype(np.int64))
@@ -63,7 +68,7 @@ def make_network(config, seed, gain=1.0):
     return nn.Sequential(backbone, nn.Linear(DIM, 10))
 
 
-def train(network, X, y, seed, n_steps):
+def train(network, X, y, seed, n_steps, regularizer=None):
     """Mean loss and accuracy of the last batches, before each is learned from."""
     generator = torch.Generator().manual_seed(seed)
     n_epochs = 1 + n_steps * BATCH // len(X)
@@ -74,7 +79,7 @@ def train(network, X, y, seed, n_steps):
         optimizer.zero_grad()
         outputs = network(X[batch])
         loss = nn.functional.cross_entropy(outputs, y[batch])
-        loss.backward()
+        (loss if regularizer is None else loss + regularizer(network)).backward()
         optimizer.step()
         losses.append(loss.item())
         accuracies.append((outputs.argmax(dim=1) == y[batch]).float().mean().item())

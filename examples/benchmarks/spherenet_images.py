@@ -39,7 +39,7 @@ def subset(args):
     return X_train[order], y_train[order], X_test[: args.test_rows], y_test[: args.test_rows]
 
 
-def fit(args, data, seed, *, n_epochs, batch_size=64, **net):
+def fit(args, data, seed, *, n_epochs, batch_size=64, device="auto", **net):
     """Train one net; return the estimator, its test accuracy and log loss, and seconds."""
     X_train, y_train, X_test, y_test = data
     classifier = SphereNetClassifier(
@@ -52,6 +52,7 @@ def fit(args, data, seed, *, n_epochs, batch_size=64, **net):
         random_state=seed,
         weight_decay=0.0,
         lr=args.lr,
+        device=device,
     )
     start = time.perf_counter()
     classifier.fit(X_train, y_train)

@@ -53,7 +53,7 @@ def by_ones(layer, x, operator):
     return (1 + end) / (1 - end) * (1 - power) / (1 + power)
 
 
-def make_contenders(channels):
+def make_contenders(channels, backend="inductor"):
     """Functions of the input by name, plain convolution first."""
     shape = dict(kernel_size=KERNEL, padding=1, bias=False)
     layers = {"Conv2d": nn.Conv2d(channels, channels, **shape)}
@@ -61,7 +61,8 @@ def make_contenders(channels):
         layer = SphereConv2d(channels, channels, **shape, operator=operator, k=K)
         layers[f"SphereConv2d, {operator}"] = layer
     compiled = {
-        f"{name}, compiled": torch.compile(layer, fullgraph=True) for name, layer in layers.items()
+        f"{name}, compiled": torch.compile(layer, fullgraph=True, backend=backend)
+        for name, layer in layers.items()
     }
     by_hand = {"unfold, cosine": partial(by_unfold, layers["Conv2d"])}
     for operator in OPERATORS:
