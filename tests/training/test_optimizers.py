@@ -129,3 +129,8 @@ def test_a_loaded_state_continues_in_any_memory_layout(optimizer, layout):
     steps(layer, made, gradients[2:])
     steps(resumed, other, gradients[2:])
     torch.testing.assert_close(resumed.weight, layer.weight, rtol=0, atol=0)
+
+
+def test_what_is_no_optimizer_is_refused():
+    with pytest.raises(TypeError, match=r"must return a torch\.optim\.Optimizer, got None"):
+        make_optimizer(lambda groups, lr: None, nn.Linear(2, 2), lr=0.1, weight_decay=0.0)

@@ -104,3 +104,8 @@ def test_a_used_optimizer_makes_no_difference(name, before):
     used = _optimizer()
     _learning_rates(before, 10, used)
     torch.testing.assert_close(_learning_rates(name, 10, used), _learning_rates(name, 10))
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match=r"name must be one of .*cosine.*, got 'linear'\."):
+        make_schedule("linear", _optimizer(), 2.0, 10)
