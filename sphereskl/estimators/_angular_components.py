@@ -116,23 +116,21 @@ def resolve_regularizer(regularizer, model):
 
     Parameters
     ----------
-    regularizer : str, Regularizer or None
+    regularizer : str or Regularizer
         See `SphereNetClassifier`.
     model : nn.Module
         Model whose filters are regularised.
 
     Returns
     -------
-    regularizer : Regularizer or None
-        ``None`` for no regulariser.
+    regularizer : Regularizer
+        One that applies to the model.
 
     Raises
     ------
     ValueError
         If the model has no filters of the required kind.
     """
-    if regularizer is None:
-        return None
     resolved = Regularizer(regularizer) if isinstance(regularizer, str) else regularizer
     try:
         with torch.no_grad():

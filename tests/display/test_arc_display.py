@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sphereskl import HypersphericalOrdinalClassifier
 from sphereskl.display import ArcDisplay
 
 
@@ -101,3 +102,19 @@ def test_wrong_arguments_are_named(arguments, message):
     given = {"y_true": [1.0, 2.0], "y_pred": [1.0, 2.0], "bounds": (0, 3), **arguments}
     with pytest.raises(ValueError, match=message):
         ArcDisplay.from_predictions(**given)
+
+
+def test_labels_that_would_overlap_are_left_out():
+    display = ArcDisplay.from_predictions([0.0, 1.0], [0.0, 1.0], bounds=(0.02, 1.001))
+    named = [float(text.get_text()) for text in display.ax_.texts]
+    assert named[:2] == [0.02, 1.001]
+    assert not {0.0, 1.0} & set(named)
+
+
+def test_two_ordered_classes_lie_on_an_arc(iris):
+    X, y = iris[0][:100], iris[1][:100]
+    clf = HypersphericalOrdinalClassifier(max_epochs=3, random_state=0).fit(X, y)
+    display = ArcDisplay.from_estimator(clf, X, y)
+    cosines = clf.transform(X) @ clf.prototypes_[0]
+    expected = np.rad2deg(np.arccos(cosines.clip(-1, 1)))
+    np.testing.assert_allclose(display.frame().degrees, expected, atol=1e-3)

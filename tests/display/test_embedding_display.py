@@ -207,3 +207,9 @@ def test_ball_needs_three_dimensional_axes():
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         EmbeddingDisplay.from_embeddings(**{"embeddings": np.eye(3), **arguments})
+
+
+def test_interactive_sphere_without_prototypes_shows_the_rows():
+    pytest.importorskip("plotly")
+    figure = EmbeddingDisplay.from_embeddings(draw(9, 3), np.repeat(["a", "b", "c"], 3)).to_plotly()
+    assert sum(len(trace.x) for trace in figure.select_traces({"mode": "markers"})) == 9

@@ -13,7 +13,13 @@ import skops.io
 import torch
 from safetensors.torch import save_file
 
-from sphereskl import MLP, HypersphericalPrototypeClassifier, load, save
+from sphereskl import (
+    MLP,
+    HypersphericalPrototypeClassifier,
+    HypersphericalRegressor,
+    load,
+    save,
+)
 
 PROGRAM = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "benchmarks" / "damages.py"))
 SEAL = PROGRAM["SEAL"]
@@ -306,3 +312,12 @@ def test_the_program_of_damages_finds_none_that_passes(tmp_path):
     hostile = counts[PROGRAM["FORGED"]]
     assert hostile["refused"] + hostile["loaded"] == hostile.total() > 10
     assert {**refused, PROGRAM["FORGED"]: 20} == dict.fromkeys(counts, 20)
+
+
+def test_prototypes_that_are_fewer_than_the_values_are_refused(path):
+    model = HypersphericalRegressor(backbone=MLP((2,), n_members=1), max_epochs=1, random_state=0)
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    save(model.fit(X, X[:, :2]), path)
+    header, ours, rest = _parts(path.read_bytes())
+    ours["encoders"]["target_encoder_"]["bounds_"]["shape"] = [1, 2]
+    assert "another size than its shape" in _refusal(path, _forged(header, ours, rest))

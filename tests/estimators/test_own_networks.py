@@ -145,3 +145,48 @@ def test_an_index_that_does_not_suit_is_named(index, message):
 def test_prototypes_in_any_container(given):
     clf = HypersphericalPrototypeClassifier(prototypes=given, **OPTIONS).fit(X, Y)
     np.testing.assert_array_equal(clf.prototypes_, np.eye(3))
+
+
+class Turned(nn.Module):
+    """Has complex weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4, 8, dtype=torch.complex64))
+
+    def forward(self, x):
+        return (x.to(self.weight.dtype) @ self.weight).real
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        (Turned(), r"backbone has complex parameters"),
+        (nn.Linear(5, 8), r"backbone cannot take samples of shape \(4,\)"),
+        (lambda: nn.Linear(4, 8), r"backbone is called with the shape \(4,\)"),
+    ],
+    ids=["complex", "another width", "another call"],
+)
+def test_a_network_that_cannot_take_the_rows_is_named(backbone, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        HypersphericalPrototypeClassifier(backbone=backbone, **OPTIONS).fit(X, Y)
+
+
+class Plain:
+    """A description of a network that knows neither parameters nor columns."""
+
+    def build(self, input_shape, embedding_dim):
+        self.built = input_shape
+        return nn.Linear(*input_shape, embedding_dim)
+
+
+def test_a_description_of_ones_own_gets_categories_as_numbers():
+    backbone = Plain()
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(
+        kind=pd.Categorical(np.where(X[:, 0] > 5, "long", "short"))
+    )
+    clf = HypersphericalPrototypeClassifier(backbone=backbone, **OPTIONS).fit(frame, Y)
+    assert clf.predict(frame).shape == Y.shape
+    assert len(clf.module_.backbone) == 2
+    HypersphericalPrototypeClassifier(backbone=backbone, **OPTIONS).fit(X, Y)
+    assert backbone.built == (4,)

@@ -30,6 +30,7 @@ from sphereskl import (
     load,
     save,
 )
+from sphereskl.estimators import _persistence
 
 SMALL = {"backbone": MLP((4,), n_members=1), "max_epochs": 1, "random_state": 0}
 
@@ -388,3 +389,27 @@ def test_parameters_set_after_the_fit_do_not_change_what_is_loaded(path, iris):
     loaded = load(path)
     np.testing.assert_array_equal(loaded.predict(X), expected)
     assert loaded.dtype == "float64"
+
+
+def test_categories_of_a_range_survive(travel, iris):
+    clf = HypersphericalOrdinalClassifier(categories=range(3), **SMALL).fit(*iris)
+    assert list(travel(clf).categories) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{pd.Timestamp(1): 2.0}, {0: np.zeros(1, "V3")}],
+    ids=["nanoseconds", "bytes without a meaning"],
+)
+def test_parameters_that_a_file_cannot_hold_are_given_again(weights, path, iris):
+    clf = HypersphericalPrototypeClassifier(**SMALL).fit(*iris).set_params(class_weight=weights)
+    save(clf, path)
+    with pytest.raises(ValueError, match="class_weight"):
+        load(path)
+    assert load(path, class_weight=weights).class_weight is weights
+
+
+def test_very_large_samples_are_not_tried_out(travel, iris, monkeypatch):
+    monkeypatch.setattr(_persistence, "_LARGEST_TRIAL", 3)
+    clf = HypersphericalPrototypeClassifier(**SMALL).fit(*iris)
+    np.testing.assert_array_equal(travel(clf).transform(iris[0]), clf.transform(iris[0]))

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import skops.io
 import torch
+from sklearn import config_context
 from sklearn.base import clone
 
 from sphereskl import (
@@ -275,3 +276,21 @@ def test_what_is_switched_in_torch_does_not_matter_to_loading(mode, iris, quick)
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(arrived.transform(iris[0]), clf.transform(iris[0]))
     assert arrived.partial_fit(*iris).n_iter_ == 9
+
+
+@each_way
+def test_requests_for_metadata_arrive(way, iris):
+    with config_context(enable_metadata_routing=True):
+        model = HypersphericalPrototypeClassifier(backbone=MLP((4,)), max_epochs=1, random_state=0)
+        model.set_fit_request(sample_weight=True).set_score_request(sample_weight="importance")
+        arrived = way(model.fit(*iris))
+        assert str(arrived.get_metadata_routing()) == str(model.get_metadata_routing())
+
+
+@pytest.mark.parametrize("way", [w for name, w in WAYS.items() if name != "skops"])
+def test_a_network_cast_to_bfloat16_arrives_as_it_is(way, iris, quick):
+    model = quick(max_epochs=1).fit(*iris)
+    model.module_.backbone.bfloat16()
+    arrived = way(model)
+    weights = zip(model.module_.parameters(), arrived.module_.parameters(), strict=True)
+    assert all(torch.equal(own, other) and own.dtype == other.dtype for own, other in weights)

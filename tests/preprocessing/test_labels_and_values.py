@@ -5,7 +5,13 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from sphereskl.preprocessing import is_known, join_targets, split_targets, targets_form
+from sphereskl.preprocessing import (
+    LabelsAndValues,
+    is_known,
+    join_targets,
+    split_targets,
+    targets_form,
+)
 
 LABELS, VALUES = ["a", "b", None, "a"], [1.0, None, 3.0, 4.0]
 FORMS = {
@@ -66,3 +72,39 @@ BAD = {
 def test_other_forms_are_refused(y, message):
     with pytest.raises(ValueError, match=message):
         split_targets(y)
+
+
+MASKED = {
+    "pair": (np.ma.array(["a", "b"], mask=[0, 1]), np.ma.array([1.0, 2.0], mask=[1, 0])),
+    "table": np.ma.array([["a", 1.0], ["b", 2.0]], mask=[[0, 1], [1, 0]], dtype=object),
+}
+
+
+@pytest.mark.parametrize("y", MASKED.values(), ids=MASKED)
+def test_what_is_masked_is_missing(y):
+    labels, values = split_targets(y)
+    assert labels.tolist() == ["a", None]
+    np.testing.assert_array_equal(values, [np.nan, 2.0])
+
+
+def test_a_frame_of_one_column_is_a_column():
+    labels, values = split_targets((pd.DataFrame({"kind": ["a", "b"]}), np.array([[1.0], [2.0]])))
+    assert labels.tolist() == ["a", "b"]
+    assert values.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ((["a", "b"], np.ones((2, 2))), r"y_value must have one value .* shape \(2, 2\)"),
+        ((["a", "b"], [1j, 2.0]), r"y_value must hold numbers, got dtype complex128"),
+    ],
+)
+def test_columns_of_another_kind_are_named(y, message):
+    with pytest.raises(ValueError, match=message):
+        split_targets(y)
+
+
+def test_classes_that_are_all_missing_are_too_few():
+    with pytest.raises(ValueError, match=r"at least 2 classes, but its classes are \[\]"):
+        LabelsAndValues().fit(([None, None], [1.0, 2.0]))

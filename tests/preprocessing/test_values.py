@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sphereskl.preprocessing import from_cosines, resolve_bounds, to_cosines
+from sphereskl.preprocessing import Values, from_cosines, resolve_bounds, to_cosines
 
 RNG = np.random.default_rng(0)
 
@@ -83,3 +83,9 @@ def test_bad_bounds_name_their_target():
         resolve_bounds([(0, 1), (2, 1)], 0.0, np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"y of target 1 reaches from 5.0 to 5.0"):
         resolve_bounds([(0, 9), (0, 1)], 0.0, np.full((3, 2), 5.0))
+
+
+def test_another_number_of_targets_is_refused():
+    one, two = Values().fit(np.arange(3.0)), Values().fit(np.eye(3, 2))
+    with pytest.raises(ValueError, match=r"y has 2 .*1"):
+        one.check_same(two)

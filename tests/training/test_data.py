@@ -69,3 +69,12 @@ def test_selection_of_bare_data_is_bare():
     assert selected.X.flatten().tolist() == [3, 1, 1]
     assert selected.target.tolist() == [3, 1, 1]
     assert set(selected[2:]) == {None}
+
+
+@pytest.mark.parametrize(("most", "kept"), [(20, 10), (10, 10), (9, 5), (3, 3), (1, 1)])
+def test_thinned_rows_are_evenly_apart_and_no_more_than_asked_for(most, kept):
+    data = TensorData(torch.arange(10.0)[:, None], torch.arange(10))
+    thinned = data.thinned(most)
+    assert len(thinned.target) == kept
+    assert torch.equal(thinned.X[:, 0].long(), thinned.target)
+    assert len(thinned.target.diff().unique()) <= 1

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from sphereskl.training import assign_folds, hold_out, row_keys
+from sphereskl.training import _hold_out, assign_folds, hold_out, row_keys, sampled
 
 
 def _held_out(keys, target, fraction):
@@ -177,3 +177,21 @@ def test_strata_that_come_later_are_in_no_part(split):
     keys = _keys(40)
     ranges = split(keys, np.repeat([1, 3], 20))
     assert (ranges.part_of(keys, np.repeat([0, 2, 4, 9], 10)) == -1).all()
+
+
+def test_a_sample_by_content_has_the_size_asked_for_and_copies_stay_together():
+    keys = np.random.default_rng(0).integers(0, 2**64, 10_000, dtype=np.uint64)
+    chosen = sampled(np.tile(keys, 2), 5_000)
+    assert np.array_equal(chosen[:10_000], chosen[10_000:])
+    assert abs(chosen.sum() - 5_000) < 300  # six standard deviations
+    assert sampled(keys, 10_000).all()
+
+
+def test_of_very_many_rows_a_sample_decides(monkeypatch):
+    monkeypatch.setattr(_hold_out, "_MOST_SORTED", 5_000)
+    keys = np.random.default_rng(0).integers(0, 2**64, 20_000, dtype=np.uint64)
+    target = np.arange(20_000) % 4
+    ranges = hold_out(keys, target, 0.25)
+    held = ranges.part_of(keys, target) == 0
+    shares = np.bincount(target[held]) / 5_000
+    np.testing.assert_allclose(shares, 0.25, atol=0.05)

@@ -182,3 +182,8 @@ def test_a_step_that_fails_names_the_optimizer():
     model(torch.ones(1, 2)).sum().backward()
     with pytest.raises(ValueError, match=r"optimizer SparseAdam cannot take a step: .*; use one"):
         take_step(made)
+
+
+def test_what_is_no_optimizer_is_refused():
+    with pytest.raises(TypeError, match=r"must return a torch\.optim\.Optimizer, got None"):
+        make_optimizer(lambda groups, lr: None, nn.Linear(2, 2), lr=0.1, weight_decay=0.0)

@@ -582,3 +582,26 @@ def test_kills_at_random_moments():
     )
     n_kills, _, _, *wrong = eval(done.stdout)
     assert (n_kills, wrong) == (3, [0, 0, 0])
+
+
+class Averaging(torch.nn.Linear):
+    """A layer with a buffer that is no part of its state."""
+
+    def __init__(self, *widths):
+        super().__init__(*widths)
+        self.register_buffer("mean", torch.zeros(widths[0]), persistent=False)
+
+    def forward(self, x):
+        if self.training:
+            self.mean.lerp_(x.detach().mean(dim=0), 0.1)
+        return super().forward(x - self.mean)
+
+
+def _averaging(input_shape):
+    return Averaging(10, 8)
+
+
+def test_buffers_outside_of_the_state_go_on(path):
+    model = _make(backbone=_averaging)
+    _cut(model, path)
+    assert _outcome(_fit(model, path)) == _outcome(_fit(model))

@@ -112,3 +112,8 @@ def test_groups_with_a_factor_follow_at_a_distance(name):
     optimizer.param_groups[1]["lr_factor"] = 0.01
     rates = _learning_rates(name, 40, optimizer)
     torch.testing.assert_close(rates[:, 1], 0.01 * rates[:, 0])
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match=r"name must be one of .*cosine.*, got 'linear'\."):
+        make_schedule("linear", _optimizer(), 2.0, 10)

@@ -132,7 +132,7 @@ class Dropout(nn.Module):
     "sphereskl::draw_bits",
     mutates_args={"bits"},
     schema="(Tensor(a!) bits, int layer) -> ()",
-    tags=torch.Tag.nondeterministic_seeded,
+    tags=(torch.Tag.nondeterministic_seeded,),  # torch before 2.13 takes no single tag
 )
 def _draw_bits(bits: Tensor, layer: int) -> None:
     _LAYERS[layer]._draw(bits)

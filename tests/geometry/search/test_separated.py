@@ -8,6 +8,7 @@ import torch
 from sphereskl.geometry import max_cosine, place_prototypes, sample_uniform
 from sphereskl.geometry._lbfgs import minimize_batch
 from sphereskl.geometry.codes._structured import binary_code, cap_of_code
+from sphereskl.geometry.search import _large, _separated, _uniform
 from sphereskl.geometry.search._effort import EFFORTS
 from sphereskl.geometry.search._large import (
     affordable_evaluations,
@@ -169,3 +170,18 @@ def test_bits_do_not_depend_on_the_number_of_threads():
 def test_best_effort_reaches_records(n_points, embedding_dim, cosine):
     points = place_prototypes(n_points, embedding_dim, effort="best", random_state=0)
     assert max_cosine(points) < cosine + 1e-3
+
+
+@pytest.mark.parametrize(("method", "module"), [("separated", _separated), ("uniform", _uniform)])
+def test_a_search_in_blocks_is_a_search_as_well(method, module, monkeypatch):
+    monkeypatch.setattr(module, "DENSE", 20)
+    options = {"effort": "fast", "random_state": 0}
+    found, drawn = (place_prototypes(60, 6, method=m, **options) for m in (method, "random"))
+    assert max_cosine(found) < max_cosine(drawn) - 0.1
+
+
+def test_a_code_is_taken_where_it_is_better_than_the_search(monkeypatch):
+    monkeypatch.setattr(_separated, "DENSE", 20)
+    monkeypatch.setattr(_large, "_CODE_IS_GOOD", -1.0)
+    points = place_prototypes(240, 16, effort="fast", random_state=0)
+    assert max_cosine(points) <= 0.25 + 1e-12
