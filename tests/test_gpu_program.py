@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 FOLDER = Path(__file__).parents[1] / "examples" / "benchmarks"
 SECTIONS = ("steps", "convolutions", "cifar", "bottleneck", "depth", "batches", "gain")
@@ -145,3 +146,29 @@ def test_a_file_of_another_size_is_refused(gpu, copied):
 def test_nothing_to_print_is_said(gpu, tmp_path):
     with pytest.raises(SystemExit, match=r"is not there yet; measure something without --print"):
         gpu.main(["--print", "--out", str(tmp_path / "none.json")])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_every_row_has_a_result_on_a_gpu(gpu, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gpu.main(["--tiny", "--device", "cuda", "--out", str(tmp_path / "cuda.json")])
+    rows = json.loads((tmp_path / "cuda.json").read_text())["rows"]
+    assert [row for row in rows if "result" not in row] == []
+    failed = next(row["result"]["errors"] for row in rows if row["section"] == "steps")
+    assert list(failed.values()) == ["compiles with the backend inductor only"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_replayed_steps_learn(gpu):
+    graphs = importlib.import_module("gpu_sections.graphs")
+    torch.manual_seed(0)
+    X = torch.randn(64, 5, device="cuda")
+    y, model = X.sum(dim=1, keepdim=True), torch.nn.Linear(5, 1).cuda()
+    steps = graphs.GraphedSteps(
+        model, lambda X, y: (model(X) - y).square().mean(), X, y, batch_size=16, lr=0.05
+    )
+    first, *_, last = [steps.epoch() for _ in range(50)]
+    assert last < first / 100

@@ -76,8 +76,7 @@ def about(size, place):
         "machine": gpu(place.device) if place.is_gpu else cpu(),
         "versions": f"sphereskl {sphereskl.__version__}, {versions}, Python "
         f"{platform.python_version()}",
-        "threads": f"number of CPU threads: {torch.get_num_threads()}; in the sections on steps "
-        "and convolutions: 1",
+        "threads": f"number of CPU threads: {torch.get_num_threads()} in fits on images, else 1",
     }
 
 

@@ -2,6 +2,7 @@
 
 from spherenet_depth import depth_cases, make_network, train
 
+from sphereskl.geometry import one_thread
 from sphereskl.nn import Regularizer, SphereCNN
 
 from .plain_images import half_size
@@ -37,7 +38,8 @@ def measure(settings, seed, place):
     config = cases(settings["depth"], tuple(settings["widths"]))[settings["case"]]
     network = make_network(config, seed).to(place.device)
     regularizer = Regularizer("orthogonal", layers="all")
-    loss, accuracy = train(network, X, y, seed, settings["steps"], regularizer)
+    with one_thread():  # layers are so thin that threads wait for each other
+        loss, accuracy = train(network, X, y, seed, settings["steps"], regularizer)
     return {"accuracy": accuracy, "training_loss": loss}
 
 
