@@ -59,6 +59,11 @@ def infer(
     -------
     outputs : Tensor of shape (n_samples, n_outputs)
         On the CPU.
+
+    Raises
+    ------
+    torch.OutOfMemoryError
+        If not even the smallest chunk fits.
     """
     device = torch.device(device)
     n_threads = threads_outside() if device.type == "cpu" else 1
