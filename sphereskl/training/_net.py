@@ -222,7 +222,7 @@ class EmbeddingNet(TrainingLoop):
         if self._has_own_rate():
             # Its initial value, and what torch requires of an optimiser that continues.
             for group in self.optimizer_.param_groups:
-                initial = self.lr * group.get("lr_factor", 1.0)
+                initial = group.get("peak_lr", self.lr)
                 if group.get("initial_lr") != initial:
                     group["lr"] = group["initial_lr"] = initial
         try:

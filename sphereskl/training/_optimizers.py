@@ -50,7 +50,7 @@ def make_optimizer(
     -------
     optimizer : torch.optim.Optimizer
         With two parameter groups, with and without decay; with `backbone_lr`, with two more
-        for the layers that have it. Their ``lr_factor`` is the ratio of their rate to `lr`.
+        for the layers that have it, as their ``peak_lr``.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def make_optimizer(
             parameters[id(parameter) in below, decays].append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": found, "weight_decay": weight_decay if decays else 0.0}
-        | ({"lr": backbone_lr, "lr_factor": backbone_lr / lr} if is_below and backbone_lr else {})
+        | ({"lr": backbone_lr, "peak_lr": backbone_lr} if is_below else {})
         for (is_below, decays), found in parameters.items()
         if found
     ]

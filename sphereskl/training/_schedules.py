@@ -29,7 +29,7 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
     optimizer : torch.optim.Optimizer
         Optimiser whose learning rates are set, whatever they were.
     lr : float
-        Peak learning rate, multiplied by the ``lr_factor`` of groups that have one.
+        Peak learning rate, except of groups with a ``peak_lr`` of their own.
     n_steps : int
         Number of batches in the whole training.
 
@@ -48,7 +48,7 @@ def make_schedule(name: str, optimizer: Optimizer, lr: float, n_steps: int) -> L
     n_steps = int(n_steps)  # torch does not accept NumPy integers
     for group in optimizer.param_groups:
         # An optimiser that had a schedule before would start where that ended.
-        group["lr"] = lr * group.get("lr_factor", 1.0)
+        group["lr"] = group.get("peak_lr", lr)
         group.pop("initial_lr", None)
     if name == "one_cycle" and n_steps > 1:
         peaks = [group["lr"] for group in optimizer.param_groups]

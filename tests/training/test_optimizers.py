@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from sphereskl import HypersphericalPrototypeClassifier
 from sphereskl.geometry import simplex
 from sphereskl.nn import MLP, AngularModel, ConvNet, EmbeddingModel, SphereCNN, SphereResNet
 from sphereskl.training import OPTIMIZERS, make_optimizer
@@ -187,3 +188,13 @@ def test_a_step_that_fails_names_the_optimizer():
 def test_what_is_no_optimizer_is_refused():
     with pytest.raises(TypeError, match=r"must return a torch\.optim\.Optimizer, got None"):
         make_optimizer(lambda groups, lr: None, nn.Linear(2, 2), lr=0.1, weight_decay=0.0)
+
+
+def test_the_own_rate_stays_when_a_stream_changes_the_other():
+    X, y = torch.rand(40, 2).numpy(), [0, 1] * 20
+    backbone = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3))
+    clf = HypersphericalPrototypeClassifier(
+        backbone=backbone, lr=1e-2, backbone_lr=1e-3, device="cpu", random_state=0
+    ).partial_fit(X, y, classes=[0, 1])
+    clf.set_params(lr=1e-4).partial_fit(X, y)
+    assert {group["lr"] for group in clf.net_.optimizer_.param_groups} == {1e-4, 1e-3}

@@ -107,9 +107,9 @@ def test_a_used_optimizer_makes_no_difference(name, before):
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_groups_with_a_factor_follow_at_a_distance(name):
+def test_groups_with_a_peak_of_their_own_follow_at_a_distance(name):
     optimizer = _optimizer(groups=2)
-    optimizer.param_groups[1]["lr_factor"] = 0.01
+    optimizer.param_groups[1]["peak_lr"] = 0.02  # of 2
     rates = _learning_rates(name, 40, optimizer)
     torch.testing.assert_close(rates[:, 1], 0.01 * rates[:, 0])
 
