@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..training import LazyRows, TensorData, infer, one_thread
+from ..training import EncodedRows, TensorData, infer, one_thread
 from ._samples import encode_samples
 
 # Maximum number of quantiles of held-out errors that are kept.
@@ -99,7 +99,7 @@ class IntervalMixin:
 
 
 def _look(
-    estimator: Any, X: Tensor | LazyRows, member: Tensor | None = None
+    estimator: Any, X: EncodedRows, member: Tensor | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """Return the cosines of samples, of one member if named, and how far members disagree."""
     model = estimator.module_

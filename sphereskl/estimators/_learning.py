@@ -13,11 +13,12 @@ from sklearn.utils import check_random_state
 from torch import nn
 
 from ..nn import EmbeddingModel, TableInput
-from ..preprocessing import row_numbers
+from ..preprocessing import StoredRows, row_numbers
 from ..training import (
     EmbeddingNet,
-    LazyRows,
+    EncodedRows,
     ProcessGroup,
+    ResidentRows,
     TensorData,
     assign_folds,
     fit_net,
@@ -40,7 +41,7 @@ from ._components import (
 )
 from ._reading import READINGS
 from ._sklearn_callbacks import FitReport
-from ._stored_samples import keys_of, lazy_rows, stays_stored
+from ._stored_samples import keys_of, lazy_rows
 
 # With fewer distinct held-out samples than this, validation is too unreliable.
 _MIN_HELD_OUT = 10
@@ -167,10 +168,10 @@ def _prepare(
     train = _as_data(net, X, *rows[1:])
     if fresh:
         _fit_curves(net, train)
-    valid, is_stored = None, stays_stored(rows[0], net.device)
+    valid, is_stored = None, isinstance(rows[0], StoredRows)
     if judged is not None:
         valid = _as_data(net, lazy_rows(estimator, judged[0]), *judged[1:])
-        valid = _resident(valid, stays_stored(judged[0], net.device))
+        valid = _resident(valid, isinstance(judged[0], StoredRows))
     elif held_out.any():
         # Chosen before encoding, which then needs no memory for a second copy.
         judging = keys[held_out]
@@ -241,7 +242,7 @@ def _split(
     return (part, nobody) if has_members else (None, judges)
 
 
-def _fresh_net(estimator: Any, X: LazyRows, seed: int) -> tuple[EmbeddingNet, int]:
+def _fresh_net(estimator: Any, X: EncodedRows, seed: int) -> tuple[EmbeddingNet, int]:
     """Build the network that an estimator's parameters describe, and count its members."""
     encoder = estimator.encoder_
     with seeded(seed):
@@ -341,22 +342,27 @@ def net_options(estimator: Any, model: EmbeddingModel) -> dict[str, Any]:
 
 
 def _as_data(
-    net: EmbeddingNet, X: LazyRows, target: NDArray[Any], weight: NDArray[Any]
+    net: EmbeddingNet, X: EncodedRows, target: NDArray[Any], weight: NDArray[Any]
 ) -> TensorData:
-    """Put targets and sample weights on the training device; equal weights become None."""
+    """Put targets, sample weights and bytes on the training device; equal weights become None."""
     equal, dtype = (weight == weight[0]).all(), net.module.prototypes.dtype
     share = None if equal else torch.from_numpy(weight / weight.mean()).to(net.device, dtype)
-    return TensorData(X, torch.from_numpy(target).to(net.device), share)
+    device = torch.device(net.device)
+    if isinstance(X, ResidentRows) and has_room(device, X.nbytes):
+        X = X.to(device)  # before a part is held out, so that both parts share its memory
+    return TensorData(X, torch.from_numpy(target).to(device), share)
 
 
 def _resident(data: TensorData, is_stored: bool) -> TensorData:
-    """Return encoded samples on the training device, unless they are read batch by batch.
+    """Return encoded samples on the training device, unless they are encoded batch by batch.
 
-    Samples that would fill the memory of a device are, too.
+    Bytes are on a GPU, which encodes them faster than it loads them, and so are samples that
+    would fill its memory.
     """
     device = data.target.device
     if device.type != "cpu" and not is_stored:
-        is_stored = not has_room(device, len(data.X) * data.X[:1].nbytes)
+        of_bytes = isinstance(data.X, ResidentRows)
+        is_stored = of_bytes or not has_room(device, len(data.X) * data.X[:1].nbytes)
     if is_stored:
         return data
     return data._replace(X=data.X.load().to(device))

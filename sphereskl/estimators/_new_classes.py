@@ -11,7 +11,7 @@ from torch import Tensor
 from ..geometry import assign_prototypes, normalize
 from ..preprocessing import take_rows
 from ..training import (
-    LazyRows,
+    EncodedRows,
     TensorData,
     infer,
     neutral_torch,
@@ -132,7 +132,7 @@ def imprint(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[An
 
 def _mean_embeddings(
     estimator: Any,
-    encoded: LazyRows,
+    encoded: EncodedRows,
     y: NDArray[Any],
     weight: NDArray[Any],
     labels: NDArray[Any],
@@ -146,7 +146,7 @@ def _mean_embeddings(
 
 def _length(
     estimator: Any,
-    encoded: LazyRows,
+    encoded: EncodedRows,
     y: NDArray[Any],
     weight: NDArray[Any],
     labels: NDArray[Any],

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from sklearn.utils import gen_batches
 from torch import Tensor
 
-from ..training import LazyRows, TensorData, infer, one_thread
+from ..training import EncodedRows, TensorData, infer, one_thread
 
 # Maximum number of embeddings that are kept, and of held-out samples whose scores are.
 _MOST_KEPT = 1000
@@ -77,7 +77,7 @@ def refer(
     return {**reference, "judged": judged}
 
 
-def outputs(estimator: Any, X: Tensor | LazyRows, *, unit: bool = False) -> NDArray[np.float64]:
+def outputs(estimator: Any, X: EncodedRows, *, unit: bool = False) -> NDArray[np.float64]:
     """Return the outputs of the backbone for encoded rows, (n_members, n_samples, embedding_dim).
 
     `unit` normalises every row.
@@ -193,7 +193,7 @@ def rearranged(reference: Reference, places: NDArray[Any], n_classes: int) -> Re
 
 
 def traits(
-    estimator: Any, reference: Reference, X: Tensor | LazyRows, member: Tensor | None = None
+    estimator: Any, reference: Reference, X: EncodedRows, member: Tensor | None = None
 ) -> NDArray[np.float64]:
     """Return two measures of how typical encoded rows are, (n_samples, 2); higher is more typical.
 

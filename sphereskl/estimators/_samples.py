@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array, check_X_y, validate_data
 from torch import Tensor
 
 from ..preprocessing import ColumnReader, StoredRows, as_array, is_frame, is_plain, split_columns
-from ..training import LazyRows, one_thread
+from ..training import EncodedRows, one_thread
 from ._components import check_meaning, takes_gaps
 from ._stored_samples import as_stored, check_stored, lazy_rows, opened
 from ._weights import counted
@@ -86,7 +86,7 @@ def check_samples(
 
 
 @one_thread()
-def encode_samples(estimator: Any, X: Any) -> Tensor | LazyRows:
+def encode_samples(estimator: Any, X: Any) -> EncodedRows:
     """Validate samples to predict, and turn them into a tensor.
 
     Parameters
@@ -98,7 +98,7 @@ def encode_samples(estimator: Any, X: Any) -> Tensor | LazyRows:
 
     Returns
     -------
-    X : Tensor of shape (n_samples, ...) or LazyRows
+    X : EncodedRows of shape (n_samples, ...)
         Input of the network.
     """
     checked = check_samples(estimator, X, reset=False)

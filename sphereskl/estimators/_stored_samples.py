@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 from torch.utils.data import DataLoader, Dataset
 
-from ..preprocessing import DatasetRows, StoredRows, row_blocks
-from ..training import LazyRows, row_keys
+from ..preprocessing import DatasetRows, StoredRows, row_blocks, traced
+from ..training import LazyRows, ResidentRows, row_keys
 
 # Maximum bytes of encoded samples in a fit; larger data are encoded batch by batch. A row is
 # encoded identically in either case.
@@ -135,7 +135,7 @@ def check_stored(estimator: Any, X: StoredRows, y: Any, *, reset: bool, **option
     return X, y
 
 
-def lazy_rows(estimator: Any, X: Any, *, checked: bool = True) -> LazyRows:
+def lazy_rows(estimator: Any, X: Any, *, checked: bool = True) -> LazyRows | ResidentRows:
     """Return validated samples as the network takes them, encoded on demand.
 
     Parameters
@@ -149,22 +149,25 @@ def lazy_rows(estimator: Any, X: Any, *, checked: bool = True) -> LazyRows:
 
     Returns
     -------
-    X : LazyRows
-        On the CPU.
+    X : LazyRows or ResidentRows
+        On the CPU; the latter for images of bytes that are in its memory.
     """
-    encode = estimator.encoder_.transform
+    encoder = estimator.encoder_
+    encode = encoder.transform
     if not isinstance(X, StoredRows):
-        return LazyRows(StoredRows(X, X.dtype), encode)
+        X = StoredRows(X, X.dtype)
+    in_memory = type(X.source) is np.ndarray  # and no memory map
+    if in_memory and X.source.dtype == np.uint8 and encoder.dtype_in_ == "uint8":
+        index = None if X.index is None else torch.from_numpy(X.index)
+        return ResidentRows(_shared(X.source), traced(encoder), index)
     check = X.check
     return LazyRows(X, encode if checked or check is None else lambda rows: encode(check(rows)))
 
 
-def stays_stored(X: Any, device: torch.device | str) -> bool:
-    """Tell whether samples of a fit are encoded batch by batch; bytes in memory on the CPU only."""
-    if not isinstance(X, StoredRows):
-        return False
-    in_memory = isinstance(X.source, np.ndarray) and not isinstance(X.source, np.memmap)
-    return not in_memory or torch.device(device).type == "cpu"
+def _shared(X: NDArray[np.uint8]) -> torch.Tensor:
+    """Return a tensor in the memory of an array, or in a new one if torch cannot take it."""
+    shareable = X.flags.writeable and all(stride >= 0 for stride in X.strides)
+    return torch.from_numpy(X if shareable else X.copy())
 
 
 def keys_of(X: NDArray[Any] | StoredRows, seed: int) -> NDArray[np.uint64]:

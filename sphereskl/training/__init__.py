@@ -19,6 +19,7 @@ from ._process_group import ProcessGroup, joined
 from ._progress import ProgressBar
 from ._readable import RowNumbers, expected_scale
 from ._reassignment import ReassignPrototypes
+from ._resident_rows import EncodedRows, ResidentRows
 from ._resume import Resume
 from ._rollback import unchanged_on_error
 from ._rows import Rows
@@ -33,12 +34,14 @@ __all__ = [
     "AngularCriterion",
     "Criterion",
     "EmbeddingNet",
+    "EncodedRows",
     "EpochListener",
     "KeyRanges",
     "LazyRows",
     "ProcessGroup",
     "ProgressBar",
     "ReassignPrototypes",
+    "ResidentRows",
     "Resume",
     "RowNumbers",
     "Rows",

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ._devices import moved
+
 # Batches gathered in one call, and numbers in them: fewer calls, without a second copy of all.
 _BATCHES_AT_ONCE, _NUMBERS_AT_ONCE = 16, 2**22
 
@@ -16,7 +18,7 @@ class TensorData(NamedTuple):
 
     Parameters
     ----------
-    X : Tensor of shape (n_samples, ...) or LazyRows
+    X : EncodedRows of shape (n_samples, ...)
         Encoded samples; those of a batch are a tensor.
     target : Tensor of shape (n_samples,)
         Encoded targets, on the training device.
@@ -65,12 +67,12 @@ class TensorData(NamedTuple):
         Parameters
         ----------
         indices : tuple of Tensor of int64
-            Indices of the rows of every batch, on the device of the targets.
+            Indices of the rows of every batch, on the device of `X`.
 
         Yields
         ------
         batch : TensorData
-            Tensors on that device.
+            Tensors on the device of the targets.
         """
         n_numbers = max(1, len(indices[0]) * self.X[:1].numel())
         n_at_once = max(1, min(_BATCHES_AT_ONCE, _NUMBERS_AT_ONCE // n_numbers))
@@ -85,10 +87,11 @@ class TensorData(NamedTuple):
         if isinstance(self.X, Tensor):
             yield from (self.select(torch.cat(group)) for group in groups)
             return
-        others = self._replace(X=self.target)
-        samples = self.X.parts(torch.cat(group).cpu() for group in groups)
+        others, device = self._replace(X=self.target), self.target.device
+        samples = self.X.parts(torch.cat(group) for group in groups)
         for X, group in zip(samples, groups, strict=True):
-            yield others.select(torch.cat(group))._replace(X=X.to(self.target.device))
+            index = moved(torch.cat(group), device)
+            yield others.select(index)._replace(X=moved(X, device))
 
 
 @dataclass
@@ -123,4 +126,4 @@ class ShuffledBatches:
             # Four bytes per row: the same order, in half the memory.
             dtype = torch.int32 if n_rows < 2**31 else torch.int64
             order = torch.randperm(n_rows, generator=self.generator, dtype=dtype)
-        return self.data.batches(order.to(self.data.target.device).tensor_split(len(self)))
+        return self.data.batches(order.to(self.data.X.device).tensor_split(len(self)))

@@ -1,6 +1,7 @@
 """Devices for computation."""
 
 import torch
+from torch import Tensor
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -77,3 +78,24 @@ def has_room(device: torch.device, n_bytes: int) -> bool:
     True
     """
     return device.type != "cuda" or 2 * n_bytes <= torch.cuda.mem_get_info(device)[0]
+
+
+def moved(x: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor to a device, without waiting for what a GPU is computing.
+
+    Parameters
+    ----------
+    x : Tensor
+        On any device.
+    device : torch.device
+        Where it is needed.
+
+    Returns
+    -------
+    x : Tensor
+        The same one if it is there already.
+    """
+    if device.type == "cuda" and x.device.type == "cpu":
+        # Only a copy from page-locked memory lets the host go on, to the next part of a stream.
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)

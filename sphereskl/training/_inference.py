@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..geometry import one_thread, threads_outside
 from ._lazy_rows import LazyRows, aligned
+from ._resident_rows import EncodedRows
 
 # Matrix products pick their kernel by the number of rows, and kernels differ in the last
 # bits: padding to a multiple of this keeps a row's result the same in any batch. Below 192
@@ -31,7 +32,7 @@ _OUTPUT_SIZE = 2**19
 
 def infer(
     view: Callable[..., Tensor],
-    X: Tensor | LazyRows,
+    X: EncodedRows,
     *others: Tensor,
     device: torch.device | str = "cpu",
     chunk_size: int | None = None,
@@ -43,7 +44,7 @@ def infer(
     view : callable
         Maps (n, ...), and as much of `others`, to (n, n_outputs), row by row; a method of a
         model in evaluation mode.
-    X : Tensor of shape (n_samples, ...) or LazyRows
+    X : EncodedRows of shape (n_samples, ...)
         Encoded samples, on any device.
     *others : Tensor of shape (n_samples, ...)
         Further arguments of `view` for every row.

@@ -45,6 +45,11 @@ class LazyRows:
         Maps an array of rows to a tensor, row by row: the result of a row does not depend on
         its batch.
 
+    Attributes
+    ----------
+    device : torch.device
+        The CPU, on which they are read and encoded.
+
     Examples
     --------
     >>> import numpy as np, torch
@@ -55,6 +60,8 @@ class LazyRows:
     tensor([[0., 1., 0.],
             [0., 0., 1.]], dtype=torch.float64)
     """
+
+    device = torch.device("cpu")
 
     def __init__(self, source: Source, encode: Callable[[np.ndarray], Tensor]):
         self.source, self.encode = source, encode

@@ -15,6 +15,7 @@ from sphereskl import (
     SphereNetClassifier,
 )
 from sphereskl.estimators import _stored_samples
+from sphereskl.training import ResidentRows
 
 X, Y = load_wine(return_X_y=True)
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 1, 6, 6), dtype=np.uint8)
@@ -122,6 +123,46 @@ def test_images_stay_bytes():
     np.testing.assert_array_equal(model.predict_proba(_Rows(IMAGES)), as_bytes)
     assert model.encoder_.dtype_in_ == "uint8"
     assert at_once.dtype == torch.float32
+
+
+def _read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+def _last(a):
+    return np.repeat(a, 3, axis=1).transpose(0, 2, 3, 1).copy()
+
+
+@pytest.mark.parametrize(
+    "form", [np.array, np.asfortranarray, lambda a: a[..., ::-1], lambda a: a[:], _read_only, _last]
+)
+def test_bytes_encoded_by_batches_give_the_model_of_bytes_encoded_at_once(form, monkeypatch):
+    images = form(IMAGES)
+    by_batches = HypersphericalPrototypeClassifier(**OPTIONS).fit(images, OF_IMAGES)
+    embedded = by_batches.transform(images)
+    monkeypatch.setattr(_stored_samples, "_MOST_BYTES", 2**26)
+    at_once = HypersphericalPrototypeClassifier(**OPTIONS).fit(images, OF_IMAGES)
+    assert at_once.loss_curve_ == by_batches.loss_curve_
+    np.testing.assert_array_equal(at_once.transform(images), embedded)
+
+
+def test_bytes_are_not_copied(monkeypatch):
+    monkeypatch.setattr(ResidentRows, "load", lambda self: pytest.fail("encoded at once"))
+    seen = []
+    monkeypatch.setattr(ResidentRows, "parts", _recording(ResidentRows.parts, seen))
+    images = IMAGES.copy()
+    HypersphericalPrototypeClassifier(batch_size=16, **OPTIONS).fit(images, OF_IMAGES)
+    assert {rows.X.data_ptr() for rows in seen} == {images.ctypes.data}
+
+
+def _recording(method, seen):
+    def recorded(self, *args):
+        seen.append(self)
+        return method(self, *args)
+
+    return recorded
 
 
 @pytest.mark.parametrize("form", [np.asfortranarray, lambda a: a[..., ::-1]])

@@ -20,6 +20,9 @@ from sphereskl import (
     load,
     save,
 )
+from sphereskl.estimators._stored_samples import lazy_rows
+from sphereskl.preprocessing import StoredRows
+from sphereskl.training import LazyRows, ShuffledBatches, TensorData
 
 pytestmark = [
     pytest.mark.gpu,
@@ -134,9 +137,7 @@ def test_images_learn(cls):
 def test_an_epoch_waits_for_the_gpu_once(cls):
     # Any other host synchronisation raises in this mode.
     clf = _fit(cls, STAGE, batch_size=64)
-    net, batch = clf.net_, None
-    from sphereskl.training import TensorData
-
+    net = clf.net_
     rows = clf.encoder_.transform(X).cuda()
     batch = TensorData(rows, torch.from_numpy(STAGE).cuda())
     net.initialize_optimizer()
@@ -185,6 +186,60 @@ def test_samples_without_room_are_moved_batch_by_batch_with_the_same_bits(monkey
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100, 100))
     streamed = _fit(*CASES["prototype"])
     np.testing.assert_array_equal(streamed.transform(X), resident.transform(X))
+
+
+def _bytes(n_images=500):
+    digits, labels = load_digits(return_X_y=True)
+    return np.uint8(digits[:n_images] * 15.9).reshape(-1, 1, 8, 8), labels[:n_images]
+
+
+def test_images_of_bytes_stay_bytes_on_the_gpu():
+    images, labels = _bytes(1)
+    images, labels = np.tile(images, (40_000, 1, 1, 1)), np.arange(40_000) % 2
+    clf = HypersphericalPrototypeClassifier(
+        backbone=torch.nn.Flatten(), batch_size=64, max_epochs=1, device="cuda", random_state=0
+    )
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    clf.fit(images, labels)
+    # Targets, weights and indices take 24 bytes an image; as numbers, an image would take 256.
+    assert torch.cuda.max_memory_allocated() - before < 130 * len(images) + 2**22
+
+
+def test_images_of_bytes_learn_as_those_without_room_and_as_on_a_cpu(monkeypatch):
+    images, labels = _bytes()
+    options = {"max_epochs": 2, "random_state": 0}
+    resident = HypersphericalPrototypeClassifier(device="cuda", **options).fit(images, labels)
+    on_cpu = HypersphericalPrototypeClassifier(device="cpu", **options).fit(images, labels)
+    assert resident.loss_curve_ == pytest.approx(on_cpu.loss_curve_, rel=0.02)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100, 100))
+    streamed = HypersphericalPrototypeClassifier(device="cuda", **options).fit(images, labels)
+    np.testing.assert_array_equal(streamed.transform(images), resident.transform(images))
+
+
+@pytest.mark.parametrize("kind", ["bytes on the device", "bytes on the host", "stored"])
+def test_batches_are_gathered_without_a_wait(kind):
+    images, labels = _bytes()
+    clf = HypersphericalPrototypeClassifier(max_epochs=1, device="cuda", random_state=0)
+    clf.fit(images, labels)
+    rows = lazy_rows(clf, images)
+    if kind == "bytes on the device":
+        rows = rows.to(torch.device("cuda"))
+    if kind == "stored":
+        stored = StoredRows(images, images.dtype)
+        rows = LazyRows(stored, clf.encoder_.transform)
+    data = TensorData(rows, torch.from_numpy(labels).cuda())
+    batches = ShuffledBatches(data, 64, torch.Generator().manual_seed(0))
+    list(batches)  # page-locked memory is allocated, which waits
+    index = torch.randperm(len(images)).to(rows.device).split(64)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        gathered = list(data.batches(index))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    X = torch.cat([batch.X for batch in gathered]).cpu()
+    assert torch.allclose(X, clf.encoder_.transform(images)[torch.cat(index).cpu()], atol=1e-6)
 
 
 def test_predictions_come_in_smaller_chunks_where_memory_runs_out(monkeypatch):
