@@ -96,11 +96,11 @@ def test_minimiser_reaches_a_stationary_point():
         (7, 3, 0.2101383129),
         (13, 3, 0.5426364869),
         (24, 3, 0.7230784683),
-        (50, 3, 0.8681732092),
+        pytest.param(50, 3, 0.8681732092, marks=pytest.mark.slow),
         # Cohn and Kumar 2007, table 1, found without the structured codes' help.
         (10, 4, 1 / 6),
         (16, 5, 1 / 5),
-        (27, 6, 1 / 4),
+        pytest.param(27, 6, 1 / 4, marks=pytest.mark.slow),
     ],
 )
 def test_separated_finds_the_best_known(n_points, embedding_dim, cosine):
