@@ -21,9 +21,9 @@ _ROW_MULTIPLE = {torch.float64: 192}
 _DEFAULT_MULTIPLE = 32
 
 # Rows of a chunk, by their width: wide rows, such as images, have activations that exceed the
-# caches of a CPU. 4,096 rows of up to 128 numbers, 170 images of 3 x 32 x 32.
+# caches of a CPU. 4,096 rows of up to 64 numbers, 64 images of 3 x 32 x 32.
 _MOST_ROWS, _LEAST_ROWS = 4096, 64
-_CHUNK_SIZE = {"cpu": 2**19}
+_CHUNK_SIZE = {"cpu": 2**18}
 _CHUNK_SIZE_ON_DEVICES = 2**26
 
 # Maximum outputs of a view for a chunk, counted for every member of a network.
