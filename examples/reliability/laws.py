@@ -101,7 +101,7 @@ def _check_message(error, faults, model):
         )
 
 
-def check_views(model, X, n_rows, y, faults, *, also_score=True):
+def check_views(model, X, n_rows, y, faults, *, also_score=True, bounds=None):
     """Check everything that a fitted model says of rows that it knows."""
     for name in VIEWS:
         if hasattr(model, name):
@@ -109,7 +109,7 @@ def check_views(model, X, n_rows, y, faults, *, also_score=True):
             if kind != "correct":
                 faults.append(f"{name} refuses what was fitted: {kind}: {first_words(found)}")
             else:
-                check_view(model, name, found, n_rows, y, faults)
+                check_view(model, name, found, n_rows, y, faults, bounds)
     if also_score and n_rows > 1:
         kind, found = attempt(lambda: model.score(X, y), faults, model)
         if kind != "correct":
@@ -118,9 +118,9 @@ def check_views(model, X, n_rows, y, faults, *, also_score=True):
             faults.append(f"score is {found}")
 
 
-def check_view(model, name, found, n_rows, y, faults):
+def check_view(model, name, found, n_rows, y, faults, bounds=None):
     if name == "predict":
-        _check_predictions(model, found, n_rows, y, faults)
+        _check_predictions(model, found, n_rows, y, faults, bounds)
         return
     found = np.asarray(found)
     if found.shape[:1] != (n_rows,):
@@ -140,7 +140,7 @@ def check_view(model, name, found, n_rows, y, faults):
         faults.append("resultant_length is outside [0, 1]")
 
 
-def _check_predictions(model, found, n_rows, y, faults):
+def _check_predictions(model, found, n_rows, y, faults, bounds):
     labels, values = _parts(model, found)
     given_labels, given_values = _parts(model, y)
     for part in (labels, values):
@@ -158,6 +158,8 @@ def _check_predictions(model, found, n_rows, y, faults):
             faults.append("predict gives values that are not finite")
         elif given_values is not None and isinstance(model.bounds, str):
             low, high = np.nanmin(given_values, axis=0), np.nanmax(given_values, axis=0)
+            if bounds is not None:
+                low, high = bounds
             slack = 1e-6 * (np.abs(low) + np.abs(high)) + 1e-300
             slack = slack + getattr(model, "bounds_margin", 0) * (high / 2 - low / 2) * 2
             if not ((values >= low - slack) & (values <= high + slack)).all():

@@ -280,7 +280,9 @@ def _play_calls(case):
         if known:
             # A stream knows labels that a part lacks, and bounds of its first part.
             y = data["a"][1] if known == "one row" else data[known][1]
-            check_views(model, data[known][0], len(data[known][0]), y, faults, also_score=False)
+            bounds = model.bounds_.T if hasattr(model, "bounds_") else None
+            x, options = data[known][0], {"also_score": False, "bounds": bounds}
+            check_views(model, x, len(x), y, faults, **options)
     model.set_params(warm_start=False)
     model.set_output(transform="default")
     _check_usable(model, case, clean_rows(case), faults)

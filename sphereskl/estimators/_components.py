@@ -1,33 +1,18 @@
-"""From what users pass to the parts of a model: samples, backbones, prototypes."""
+"""From what users pass to the parts of a model: samples and backbones."""
 
-import textwrap
 from collections.abc import Mapping
+from contextlib import contextmanager
 from copy import copy, deepcopy
-from functools import lru_cache
 from inspect import signature
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..geometry import closest_pair, one_thread, place_prototypes
 from ..nn import MLP, BackboneConfig, ConvNet, TableInput
 from ..preprocessing import ImageEncoder, TableEncoder, as_array, infer_sample_shape
 
 BACKBONES = {"mlp": MLP, "convnet": ConvNet}
-
-# Methods of `place_prototypes` that estimators offer by name.
-PLACEMENTS = (
-    "antipodal",
-    "polygon",
-    "simplex",
-    "orthoplex",
-    "orthonormal",
-    "separated",
-    "uniform",
-    "code",
-    "random",
-)
 
 
 def is_own_network(backbone):
@@ -99,26 +84,6 @@ def make_encoder(estimator, X):
             "one image in X, or flat rows of as many values."
         )
     return encoder
-
-
-def default_dim(n_classes, least=64):
-    """Choose the dimension of an embedding.
-
-    Parameters
-    ----------
-    n_classes : int
-        Number of classes.
-    least : int, default=64
-        Smallest dimension.
-
-    Returns
-    -------
-    dim : int
-        One for every class, so that all prototypes can be equally far apart, but at most 256
-        unless `least` is larger: prototypes and last layers would grow with the square of the
-        number of classes, and 256 dimensions still leave 512 classes 90 degrees apart.
-    """
-    return max(least, min(n_classes, 256))
 
 
 def build_backbone(backbone, input_shape, embedding_dim, columns=None):
@@ -252,111 +217,18 @@ def _output_shape(backbone, sample, *, most_axes):
     return tuple(output.shape)
 
 
-def resolve_prototypes(prototypes, classes, embedding_dim, seed, *, n_reserved=0):
-    """Directions of the classes, and of reserved classes.
-
-    Parameters
-    ----------
-    prototypes : str, mapping or array-like
-        See `HypersphericalPrototypeClassifier`.
-    classes : ndarray of shape (n_classes,)
-        Class labels, sorted.
-    embedding_dim : int
-        Width of the embedding.
-    seed : int
-        Seed of the placement.
-    n_reserved : int, default=0
-        Number of reserved classes.
-
-    Returns
-    -------
-    prototypes : Tensor of shape (n_classes + n_reserved, embedding_dim), float64
-        Unit rows, all different.
-    """
-    if not isinstance(prototypes, str):
-        if n_reserved:
-            raise ValueError(
-                f"n_reserved is {n_reserved}, but prototypes are given, which leaves open where "
-                "reserved ones go; name a method such as prototypes='auto', or add_classes later."
-            )
-        return torch.from_numpy(_unit_rows(as_vectors(prototypes, classes)))
-    method = "auto" if prototypes == "learned" else prototypes
-    return _placed(len(classes) + n_reserved, embedding_dim, method, seed)
-
-
-@lru_cache(maxsize=16)
-def _placed(n_prototypes, embedding_dim, method, seed):
-    """Place prototypes, once for all folds of a search; models get copies."""
-    with one_thread():
-        return place_prototypes(
-            n_prototypes, embedding_dim, method=method, effort="fast", random_state=seed
-        )
-
-
-def as_vectors(prototypes, classes):
-    """Rows of the user's prototypes in the order of `classes`, with shapes checked."""
-    if hasattr(prototypes, "loc"):  # pandas
-        prototypes = _by_label(prototypes, classes)
-    if isinstance(prototypes, Mapping):
-        missing = [label for label in classes.tolist() if label not in prototypes]
-        if missing:
-            raise ValueError(
-                f"prototypes has no vector for {missing}; give one for every class in y."
-            )
-        prototypes = [prototypes[label] for label in classes.tolist()]
-    if isinstance(prototypes, list | tuple):
-        prototypes = [_vector(row) for row in prototypes]
+@contextmanager
+def explained_size():
+    """Explain that the memory of a CPU has no room for the parameters of a network."""
     try:
-        given = np.array(_vector(prototypes))
-        if given.dtype.kind == "c":
-            raise ValueError
-        rows = given.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
+        yield
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
         raise ValueError(
-            "prototypes must hold numbers, rows of one length, got "
-            f"{textwrap.shorten(repr(prototypes), 70, placeholder=' ...')}."
-        ) from None
-    if rows.ndim != 2 or len(rows) != len(classes) or rows.shape[1] < 2:
-        raise ValueError(
-            f"prototypes must have shape (n_classes, embedding_dim) with {len(classes)} rows and "
-            f"at least 2 columns, got shape {rows.shape}; rows follow the sorted labels."
-        )
-    return rows
-
-
-def _vector(values):
-    """Return numbers of any library as an array; a copy, so that no autograd graph is cut."""
-    return as_array("prototypes", values.detach()) if isinstance(values, torch.Tensor) else values
-
-
-def _by_label(table, classes):
-    """Return the rows of a pandas frame, or the vectors of a series, by their index."""
-    labels = table.index.tolist()
-    numbered = labels == list(range(len(labels)))
-    # A default index carries no labels: rows follow the sorted labels.
-    if numbered and not set(classes.tolist()) <= set(labels):
-        return table.to_numpy()
-    if len(set(labels)) < len(labels):
-        raise ValueError("prototypes has an index in which labels repeat; give each one row.")
-    return dict(zip(labels, table.to_numpy(), strict=True))
-
-
-def _unit_rows(rows):
-    if not np.isfinite(rows).all():
-        raise ValueError("prototypes must be finite, got NaN or infinity; remove those rows.")
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    if (norms == 0).any():
-        raise ValueError(
-            f"prototypes must have a direction, but row {int(np.argmin(norms))} is zero."
-        )
-    unit = rows / norms
-    i, j = closest_pair(torch.from_numpy(unit))
-    if unit[i] @ unit[j] > 1 - 1e-12:
-        raise ValueError(
-            f"prototypes must differ in direction, but rows {i} and {j} are the same; classes "
-            "on one prototype could not be told apart."
-        )
-    return unit
+            "backbone and embedding_dim describe a network for which there is not enough memory; "
+            "choose smaller layers or a smaller embedding_dim."
+        ) from error
 
 
 def is_same(value, other):
@@ -368,5 +240,11 @@ def is_same(value, other):
     if isinstance(value, nn.Module) or isinstance(other, nn.Module):
         return False
     if hasattr(value, "__len__") and not isinstance(value, str):
-        return np.array_equal(np.asarray(value), np.asarray(other))
+        return np.array_equal(_plain_array(value), _plain_array(other))
     return bool(value == other)
+
+
+def _plain_array(value):
+    """Return a tensor, of types that NumPy lacks as well, or anything else as an array."""
+    is_tensor = isinstance(value, torch.Tensor)
+    return as_array("parameter", value.detach()) if is_tensor else np.asarray(value)

@@ -34,6 +34,7 @@ from ._alike import described_fit
 from ._angular_components import resolve_regularizer
 from ._augmented_images import builds_same, checked_augmentation, with_mirror
 from ._components import (
+    explained_size,
     is_own_network,
     is_same,
     make_encoder,
@@ -245,7 +246,7 @@ def _split(
 def _fresh_net(estimator: Any, X: EncodedRows, seed: int) -> tuple[EmbeddingNet, int]:
     """Build the network that an estimator's parameters describe, and count its members."""
     encoder = estimator.encoder_
-    with seeded(seed):
+    with seeded(seed), explained_size():
         described, width, default = estimator._describe(encoder.output_shape_)
         place, criterion = estimator._make_placement(), estimator._make_criterion()
         backbone, width, n_members = sized_backbone(described, encoder, X, width, default)

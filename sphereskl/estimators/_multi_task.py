@@ -15,9 +15,9 @@ from ..preprocessing import ImageAugmentation, LabelsAndValues, split_targets
 from ..training import Criterion, TensorData
 from ._base import EMBEDDING_DIM, BaseSphereEstimator, Interval, Real, StrOptions
 from ._calibration import calibrated_scale
-from ._components import PLACEMENTS, default_dim, resolve_prototypes
 from ._joint_predictions import JointPredictionMixin
 from ._probabilities import ProbabilityMixin
+from ._prototypes import PLACEMENTS, default_dim, requested_dim, resolve_prototypes
 from ._samples import check_samples
 
 _CLASS_LOSSES = ("cross_entropy", "squared_cosine", "cosine")
@@ -45,7 +45,7 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         4 standard deviations).
     embedding_dim : int or "auto", default="auto"
         Dimension of the embedding, at least 3. "auto" is n_classes within [64, 256] + 1, or
-        the output width of your own network.
+        the output width of your own network, or one more than the columns of your prototypes.
     prototypes : str, array-like of shape (n_classes, embedding_dim - 1) or mapping, \
             default="auto"
         Directions of the classes in all axes but the first, as for
@@ -307,7 +307,8 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         return lambda target: (target[:, 0] >= 0) | ~np.isnan(target[:, 1])
 
     def _describe(self, input_shape: tuple[int, ...]) -> tuple[Any, int | None, int]:
-        width = None if self.embedding_dim == "auto" else self.embedding_dim
+        options = self.embedding_dim, self.prototypes, self.classes_
+        width = requested_dim(*options, n_other_axes=1)
         return self.backbone, width, default_dim(len(self.classes_)) + 1
 
     def _make_placement(self) -> Callable[[int, int], Tensor]:

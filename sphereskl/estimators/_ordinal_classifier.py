@@ -355,7 +355,12 @@ class HypersphericalOrdinalClassifier(BaseSphereClassifier):
             return torch.eye(n_classes)
         if isinstance(self.cost, str):
             return torch.softmax(-ordinal_cost(n_classes, self.cost), dim=1)
-        cost = np.array(self.cost, dtype=np.float64)
+        try:
+            cost = np.array(self.cost, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"cost must be a matrix of numbers, a row for every true class in order: {error}"
+            ) from error
         if cost.shape != (n_classes, n_classes) or not np.isfinite(cost).all():
             raise ValueError(
                 f"cost must be a finite matrix of shape ({n_classes}, {n_classes}), a row for "

@@ -13,9 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..preprocessing import ColumnReader
 from ..training import KeyRanges, neutral_torch, resolve_device
 from ._base import BaseSphereEstimator
-from ._components import as_vectors, is_own_network, is_same, make_encoder
+from ._components import is_own_network, is_same, make_encoder
 from ._file_format import read_file, write_file
 from ._portable import as_built, departure, put_together, take_apart
+from ._prototypes import as_vectors
 from ._routing import plain_requests, restore_requests
 from ._stored_values import decode, encode
 

@@ -15,8 +15,8 @@ from ..preprocessing import ImageAugmentation
 from ..training import Criterion
 from ._base import EMBEDDING_DIM, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
-from ._components import PLACEMENTS, as_vectors, default_dim, resolve_prototypes
 from ._new_classes import NewClassesMixin, claim_reserved
+from ._prototypes import PLACEMENTS, default_dim, requested_dim, resolve_prototypes
 
 # Placements that need a dimension for every class, or for every second class.
 _WIDE = ("simplex", "orthonormal", "orthoplex")
@@ -328,22 +328,14 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
 
     def _requested_dim(self) -> int | None:
         """Return the width that the parameters determine, or None."""
-        if not isinstance(self.prototypes, str):
-            given = as_vectors(self.prototypes, self.target_encoder_.first_classes_).shape[1]
-            if self.embedding_dim not in ("auto", given):
-                raise ValueError(
-                    f"embedding_dim is {self.embedding_dim}, but prototypes have {given} columns; "
-                    "leave embedding_dim='auto' to follow them."
-                )
-            return given
-        if self.embedding_dim == "auto":
-            return None
-        if self.embedding_dim < 2:
+        classes = self.target_encoder_.first_classes_
+        width = requested_dim(self.embedding_dim, self.prototypes, classes)
+        if isinstance(self.prototypes, str) and width is not None and width < 2:
             raise ValueError(
                 f"embedding_dim must be at least 2, got {self.embedding_dim}: in one dimension "
                 "the sphere is two points, and every cosine loss has zero gradient there."
             )
-        return self.embedding_dim
+        return width
 
     def _make_placement(self) -> Callable[[int, int], Tensor]:
         return partial(

@@ -31,7 +31,7 @@ def value_score(
     score : float
         At most 1, also where squares of the values exceed the largest float.
     """
-    largest = max(np.abs(y).max(), np.abs(predicted).max())
+    largest = float(max(np.abs(y).max(), np.abs(predicted).max()))
     if largest > _SQUARES_OVERFLOW:
         y, predicted = y / largest, predicted / largest
     return float(r2_score(y, predicted, sample_weight=weight))

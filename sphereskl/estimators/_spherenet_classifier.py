@@ -26,7 +26,7 @@ from ._angular_components import (
 )
 from ._base import HasMethods, Interval, Real, StrOptions
 from ._classification import BaseSphereClassifier
-from ._components import default_dim, resolve_prototypes
+from ._prototypes import default_dim, resolve_prototypes
 
 
 class SphereNetClassifier(BaseSphereClassifier):

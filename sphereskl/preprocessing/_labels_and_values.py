@@ -2,13 +2,14 @@
 
 from typing import Any, Self
 
+import narwhals as nw
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
 from torch import Tensor
 
 from ._arrays import as_array
 from ._labels import is_missing, plain_labels
-from ._values import from_cosines, resolve_bounds, to_cosines, warn_beyond
+from ._values import encode_values, from_cosines, resolve_bounds
 
 
 class LabelsAndValues:
@@ -102,9 +103,7 @@ class LabelsAndValues:
         self._check_known(found, name)
         code = np.full(len(labels), -1)
         code[known] = np.searchsorted(self.classes_, found)
-        if name == "y":
-            warn_beyond(values[:, None], self.bounds_)
-        cosine = to_cosines(values[:, None], self.bounds_)[:, 0]
+        cosine = encode_values(values[:, None], self.bounds_, name)[:, 0]
         return np.stack([code, cosine], axis=1).astype(self.dtype)
 
     def decode(self, logits: np.ndarray, index: Any = None) -> Any:
@@ -160,8 +159,7 @@ def split_targets(y):
     (array(['a', None, 'b'], dtype=object), array([ 1.,  2., nan]))
     """
     if hasattr(y, "columns"):
-        names = list(y.columns)
-        parts = [y[name] for name in names]
+        parts = [y[name] for name in _names(y)]
     elif isinstance(y, tuple) and len(y) == 2:
         parts = list(y)
     else:
@@ -230,10 +228,8 @@ def join_targets(labels, values, like, index=None):
     if kind == "objects":
         return np.stack([labels.astype(object), values.astype(object)], axis=1)
     columns = dict(zip(names, (labels, values), strict=True))
-    if kind == "polars":
-        from polars import DataFrame
-
-        return DataFrame(columns)
+    if kind in ("polars", "pyarrow"):
+        return nw.from_dict(columns, backend=kind).to_native()
     from pandas import DataFrame, Index
 
     return DataFrame(columns, index=index if isinstance(index, Index) else None)
@@ -250,14 +246,19 @@ def targets_form(y):
     Returns
     -------
     form : tuple (kind, names)
-        "pandas", "polars", "array" of numbers, "objects" or "pair", and the names of the columns
-        if there are any.
+        "pandas", "polars", "pyarrow", "array" of numbers, "objects" or "pair", and the names of
+        the columns if there are any.
     """
     if hasattr(y, "columns"):
-        return type(y).__module__.split(".")[0], list(y.columns)
+        return type(y).__module__.split(".")[0], _names(y)
     if isinstance(y, tuple):
         return "pair", None
     return ("array" if np.asarray(y).dtype.kind in "fiub" else "objects"), None
+
+
+def _names(y):
+    """Return the names of a frame's columns; pyarrow's `columns` are the columns themselves."""
+    return list(getattr(y, "column_names", y.columns))
 
 
 def _one_column(column, name):
@@ -303,8 +304,11 @@ def _values(column):
 
 def _check_classes(labels):
     """Refuse a column of values where the classes should be."""
-    if type_of_target(labels) not in ("binary", "multiclass"):
+    with np.errstate(invalid="ignore"):  # whether floats are integers is seen by a cast
+        kind = type_of_target(labels)
+    if kind not in ("binary", "multiclass"):
+        odd = labels.tolist()[-1]
         raise ValueError(
-            f"Unknown label type: y_class holds values such as {labels[0]!r}, which are not "
+            f"Unknown label type: y_class holds values such as {odd!r}, which are not "
             "classes; the class comes first, the value second."
         )

@@ -9,6 +9,9 @@ from torch import Tensor
 from ._arrays import as_array
 from ._labels import is_missing
 
+# Cosines, -1 to 1 within the bounds, beyond which squares overflow in float32.
+_FARTHEST = 1e15
+
 
 class Values:
     """Encode values as the target cosines of their embeddings with the upper poles.
@@ -85,9 +88,7 @@ class Values:
         y = y.astype(np.float64, copy=False).reshape(len(y), -1)
         if y.shape[1] != len(self.bounds_):
             raise self._wrong_number(name, y.shape[1])
-        if name == "y":
-            warn_beyond(y, self.bounds_)
-        return to_cosines(y, self.bounds_).astype(self.dtype)
+        return encode_values(y, self.bounds_, name).astype(self.dtype)
 
     def decode(self, logits: np.ndarray) -> np.ndarray:
         """Turn cosines into values, in the shape of the `y` that was fitted."""
@@ -208,8 +209,8 @@ def resolve_bounds(bounds, margin, y):
     return resolved
 
 
-def warn_beyond(y, bounds):
-    """Warn that a later part has values which predictions cannot reach.
+def encode_values(y, bounds, name="y"):
+    """Turn values into cosines with the upper pole, see `to_cosines`.
 
     Parameters
     ----------
@@ -217,14 +218,27 @@ def warn_beyond(y, bounds):
         Values; those that are missing are NaN.
     bounds : ndarray of shape (n_targets, 2)
         Lower and upper value of every target.
+    name : str, default="y"
+        Name of the values in messages.
+
+    Returns
+    -------
+    cosines : ndarray of shape (n_samples, n_targets)
+        Beyond -1 and 1 for values beyond the bounds.
 
     Warns
     -----
     UserWarning
-        Without the values, so that Python shows it only once per line of a user's loop.
+        If training values are beyond the bounds; without the values, so that Python shows it
+        only once per line of a user's loop.
+
+    Raises
+    ------
+    ValueError
+        If a value is so far beyond the bounds that its loss would overflow.
     """
     beyond = ((y < bounds[:, 0]) | (y > bounds[:, 1])).any(axis=0)
-    if beyond.any():
+    if beyond.any() and name == "y":
         target = int(beyond.argmax())
         low, high = bounds[target].tolist()
         warnings.warn(
@@ -233,6 +247,18 @@ def warn_beyond(y, bounds):
             "wide enough.",
             stacklevel=6,
         )
+    with np.errstate(over="ignore"):
+        cosines = to_cosines(y, bounds)
+    far = np.argwhere(np.abs(cosines) > _FARTHEST)
+    if len(far):
+        row, target = far[0].tolist()
+        low, high = bounds[target].tolist()
+        raise ValueError(
+            f"{name}{_which(target, len(beyond))} has {y[row, target]:g} in row {row}, so far "
+            f"beyond the bounds {low:g} and {high:g} of the first fit that its loss overflows; "
+            "leave the row out, or pass bounds that are wide enough."
+        )
+    return cosines
 
 
 def to_cosines(y, bounds):

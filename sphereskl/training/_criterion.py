@@ -19,10 +19,19 @@ class Criterion(nn.Module):
         Whether `loss` takes the model's ``scale`` as well.
     **options
         Further keyword arguments of `loss`.
+
+    Raises
+    ------
+    ValueError
+        If `loss` is a class.
     """
 
     def __init__(self, loss: Callable[..., Tensor], *, uses_scale: bool = False, **options: Any):
         super().__init__()
+        if isinstance(loss, type):
+            raise ValueError(
+                f"loss is the class {loss.__name__}; pass one of it, {loss.__name__}()."
+            )
         self.loss, self.uses_scale, self.options = loss, uses_scale, options
         self.label_smoothing: float = options.get("label_smoothing", 0.0)
 

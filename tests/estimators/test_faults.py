@@ -99,12 +99,12 @@ def test_memory_that_runs_out_leaves_the_model():
         model.set_params(backbone=MLP((32000, 32000), n_members=1))
         try:
             model.fit(X, y)
-        except (MemoryError, RuntimeError) as error:
-            print(type(error).__name__)
+        except ValueError as error:
+            print("backbone" in str(error))
         print(np.array_equal(model.predict_proba(X), before))
         """
     )
-    assert found in (["RuntimeError", "True"], ["MemoryError", "True"])
+    assert found == ["True", "True"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -306,3 +306,16 @@ def test_before_fit_it_says_so(method, shuffled):
         getattr(_small(), method)(shuffled)
     with pytest.raises(NotFittedError, match="is not fitted yet"):
         _small().score(shuffled, (np.arange(90), shuffled.a))
+
+
+@pytest.mark.parametrize("form", [np.array, np.ndarray.tolist, torch.tensor, torch.Tensor])
+def test_the_embedding_follows_given_prototypes_and_has_an_axis_more(form):
+    X, label = load_iris(return_X_y=True)
+    given = np.array([[3.0, 0, 0], [0, 2, 0], [0, 0, 1]])
+    model = HypersphericalMultiTask(prototypes=form(given), max_epochs=5, random_state=0)
+    model.fit(X, (label, X[:, 0]))
+    assert model.transform(X).shape == (150, 4)
+    np.testing.assert_allclose(model.prototypes_, np.eye(3), atol=1e-7)
+    model.set_params(embedding_dim=4).fit(X, (label, X[:, 0]))
+    with pytest.raises(ValueError, match=r"embedding_dim is 3, .* have 3 columns, which"):
+        model.set_params(embedding_dim=3).fit(X, (label, X[:, 0]))

@@ -165,6 +165,8 @@ BAD = {
     "twice": ({"categories": [0, 1, 2, 3, 3]}, None, "categories must list every label once"),
     "shape": ({"cost": np.eye(3)}, None, r"cost must be a finite matrix of shape \(4, 4\)"),
     "nan": ({"cost": np.full((4, 4), np.nan)}, None, "cost must be a finite matrix"),
+    "set": ({"cost": {1, 2}}, None, "cost must be a matrix of numbers"),
+    "ragged": ({"cost": [[0, 1], [0]]}, None, "cost must be a matrix of numbers"),
     "diagonal": ({"cost": np.eye(4)}, None, "cost must be least on the diagonal, but row 0"),
     "name": ({"cost": "cubic"}, None, "'cost' parameter"),
     "prediction": ({"prediction": "mean"}, None, "'prediction' parameter"),

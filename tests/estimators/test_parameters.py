@@ -234,3 +234,15 @@ def test_small_data_are_given_small_batches(n_samples, expected, quick):
     model = quick(max_epochs=1, validation_fraction=0).fit(X, X[:, 0] > 0)
     assert model.net_.batch_size == expected
     assert model.set_params(batch_size=50).partial_fit(X, X[:, 0] > 0).net_.batch_size == 50
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_warm_starts_compare_prototypes_by_their_numbers(dtype):
+    X, y = np.eye(3).repeat(20, axis=0), np.arange(60) // 20
+    options = {"warm_start": True, "max_epochs": 1, "random_state": 0}
+    model = HypersphericalPrototypeClassifier(prototypes=torch.eye(3, dtype=dtype), **options)
+    net = model.fit(X, y).net_
+    assert model.set_params(prototypes=torch.eye(3, dtype=dtype)).fit(X, y).net_ is net
+    assert model.set_params(prototypes=np.eye(3)).fit(X, y).net_ is net
+    with pytest.raises(ValueError, match=r"prototypes is tensor.* but the network that is kept"):
+        model.set_params(prototypes=torch.eye(3, dtype=dtype).flip(0)).fit(X, y)

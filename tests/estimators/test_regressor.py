@@ -282,3 +282,11 @@ def test_a_margin_beyond_the_largest_number_is_an_error():
     X = np.random.RandomState(0).randn(90, 4)
     with pytest.raises(ValueError, match=r"bounds_margin is 2.0, which moves the bounds beyond"):
         HypersphericalRegressor(bounds_margin=2.0).fit(X, np.sign(X[:, 0]) * 1e308)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_scores_of_small_floats_near_their_largest_are_those_of_doubles(dtype):
+    X, y = load_diabetes(return_X_y=True)
+    y = (y * (np.finfo(dtype).max / (2 * y.max()))).astype(dtype)
+    model = HypersphericalRegressor(max_epochs=3, random_state=0).fit(X, y)
+    assert model.score(X, y) == pytest.approx(model.score(X, y.astype(np.float64)), rel=1e-6)

@@ -12,7 +12,7 @@ import torch
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 
 from sphereskl import ConvNet, HypersphericalPrototypeClassifier
-from sphereskl.estimators._components import _placed
+from sphereskl.estimators._prototypes import _placed
 
 SCRIPT = """
 import hashlib

@@ -153,3 +153,11 @@ def test_what_is_plain_and_what_is_a_frame():
     assert not is_plain([[1.0]])
     for name, X in _frames().items():
         assert is_frame(X) == (name != "objects")
+
+
+def test_an_array_that_holds_itself_is_no_number():
+    X = np.empty((3, 2), dtype=object)
+    X[:] = 1.0
+    X[1, 1] = X
+    with pytest.raises(TypeError, match=r"(?s)a string or a number: X has .* in column 'x1'"):
+        ColumnReader().fit(X)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from sphereskl.preprocessing import (
@@ -21,6 +22,7 @@ FORMS = {
     ),
     "pandas categorical": pd.DataFrame({"kind": pd.Categorical(LABELS), "size": VALUES}),
     "polars": pl.DataFrame({"kind": LABELS, "size": VALUES}),
+    "pyarrow": pa.table({"kind": LABELS, "size": VALUES}),
     "pair of lists": (LABELS, VALUES),
     "pair of series": (pd.Series(LABELS), pd.Series(VALUES)),
     "array": np.array([LABELS, VALUES], dtype=object).T,
@@ -45,7 +47,13 @@ def test_predictions_come_back_in_the_form_of_y(y):
     assert again[0].tolist() == ["a", "b"]
     np.testing.assert_array_equal(again[1], values)
     if hasattr(y, "columns"):
-        assert list(joined.columns) == ["kind", "size"]
+        assert list(getattr(joined, "column_names", joined.columns)) == ["kind", "size"]
+
+
+def test_classes_near_the_largest_float_are_refused_without_a_warning():
+    y = np.array([0.0, 1e307, 2e307]), np.array([0.0, 1.0, 2.0])
+    with pytest.raises(ValueError, match="Unknown label type: y_class holds values such as 2e"):
+        LabelsAndValues("minmax", "float32").fit(y)
 
 
 def test_integers_without_gaps_stay_integers():

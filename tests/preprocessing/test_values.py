@@ -1,5 +1,7 @@
 """Values to cosines and back."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,21 @@ def test_another_number_of_targets_is_refused():
     one, two = Values().fit(np.arange(3.0)), Values().fit(np.eye(3, 2))
     with pytest.raises(ValueError, match=r"y has 2 .*1"):
         one.check_same(two)
+
+
+@pytest.mark.parametrize(("far", "bounds"), [(1e300, [0.0, 2.0]), (-1.7e308, [0.0, 2.0])])
+@pytest.mark.filterwarnings("ignore:y has values beyond the bounds")
+@pytest.mark.parametrize("name", ["y", "y_val"])
+def test_values_whose_loss_would_overflow_are_refused(far, bounds, name):
+    encoder = Values(bounds).fit(np.array([0.0, 1.0, 2.0]))
+    y = np.array([0.5, far, 1.0])
+    message = rf"{name} has {far:g} in row 1, so far beyond the bounds 0 and 2 of the first fit"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        encoder.encode(y, name)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e300])
+def test_values_somewhat_beyond_the_bounds_are_encoded_in_any_unit(size):
+    encoder = Values([0.0, 2 * size]).fit(np.array([0.0, 2.0]) * size)
+    cosines = encoder.encode(np.array([-1.0, 1.0, 1e6]) * size, "y_val")
+    np.testing.assert_allclose(cosines[:, 0], [-2.0, 0.0, 1e6 - 1], rtol=1e-6)

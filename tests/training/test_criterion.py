@@ -68,3 +68,8 @@ def test_a_criterion_reads_the_models_logits_off_what_the_loss_saw(name):
     x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     scale = loss.logits(torch.eye(1, 3)).max() if loss.scale != "norm" else 1.0
     torch.testing.assert_close(AngularCriterion(loss).logits(model(x)), scale * model.logits(x))
+
+
+def test_a_class_of_losses_is_no_loss():
+    with pytest.raises(ValueError, match=r"loss is the class MSELoss; pass one of it"):
+        Criterion(torch.nn.MSELoss)

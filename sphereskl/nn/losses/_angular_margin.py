@@ -192,7 +192,17 @@ class AngularMarginLoss(nn.Module):
         -------
         loss : Tensor of shape ()
             The loss.
+
+        Raises
+        ------
+        ValueError
+            If `target` holds no classes.
         """
+        if target.is_floating_point():
+            raise ValueError(
+                "loss is an AngularMarginLoss, which separates classes, but targets are values of "
+                f"{target.dtype}; choose a loss of values."
+            )
         if self.scale == "norm" and norm is not None:
             scale = norm[:, None]
         else:

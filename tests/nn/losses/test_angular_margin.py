@@ -461,3 +461,10 @@ def test_missing_norm_is_named():
     c, target, _ = _batch()
     with pytest.raises(ValueError, match="needs the norm"):
         AngularMarginLoss(scale="norm")(c, target)
+
+
+@pytest.mark.parametrize("n_columns", [1, 2])
+def test_values_are_no_classes(n_columns):
+    loss = AngularMarginLoss(cosine_margin=0.3)
+    with pytest.raises(ValueError, match=r"separates classes, but targets are .*float32"):
+        loss(torch.zeros(4, n_columns), torch.zeros(4, n_columns))
