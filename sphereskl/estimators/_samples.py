@@ -207,8 +207,10 @@ def _from_lists(X: Any) -> NDArray[Any]:
     """Return nested lists as an array in which numbers next to strings stay numbers."""
     try:
         array = np.asarray(X)
-    except RecursionError:
-        raise ValueError("X is a list that holds itself; pass a list of rows.") from None
+    except ValueError as error:
+        raise ValueError(
+            f"X is a list that makes no array ({error}); pass a list of rows of one length."
+        ) from None
     return np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
 
 

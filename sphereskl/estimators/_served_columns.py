@@ -46,7 +46,7 @@ def served_columns(estimator: Any) -> tuple[list[ServedColumn] | None, list[Any]
     Raises
     ------
     ValueError
-        If no tensor can hold the values of a column, or two inputs would have the same name.
+        If no tensor can hold the values of a column, or a column has an empty name.
     """
     encoder, reader = estimator.encoder_, estimator._reader
     if not isinstance(encoder, TableEncoder):
@@ -72,12 +72,11 @@ def served_columns(estimator: Any) -> tuple[list[ServedColumn] | None, list[Any]
 
 
 def _check_names(names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or "" in names:
-        odd = twice[0] if twice else ""
+    # Equal names are refused in fit.
+    if "" in names:
         raise ValueError(
-            f"X was fitted with a column named {odd!r}, which cannot name an input of its own; "
-            "give every column another name that is not empty, and fit again."
+            "X was fitted with a column named '', which cannot name an input; give the column a "
+            "name, and fit again."
         )
 
 

@@ -263,7 +263,7 @@ class _Column(ABC):
         """Return distinct values, sorted."""
         known = {value for value in self.values() if value is not None}
         # Values of mixed types have no common order: by type, then by value.
-        return sorted(known, key=lambda value: (_kind(value), value))
+        return sorted(known, key=lambda value: (isinstance(value, str), value))
 
     def codes(self, levels: list[Any]) -> NDArray[np.float64]:
         """Return the indices of values in levels, -1 elsewhere and NaN where missing."""
@@ -379,16 +379,15 @@ def _hashable(value: Any, name: Any) -> Any:
 
 
 def _is_missing(value: Any) -> bool:
+    # An array of objects may hold itself, and cannot be compared then.
+    if getattr(value, "dtype", None) == object:
+        return False
     # pandas' NA cannot be compared and used as a boolean, so it is recognised by its type's name.
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
 def _all_numbers(values: list[Any]) -> bool:
     return all(value is None or isinstance(value, int | float) for value in values)
-
-
-def _kind(value: Any) -> int:
-    return 1 if isinstance(value, str) else 0
 
 
 def _has_names(given: Any) -> bool:

@@ -68,3 +68,9 @@ def test_a_criterion_reads_the_models_logits_off_what_the_loss_saw(name):
     x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     scale = loss.logits(torch.eye(1, 3)).max() if loss.scale != "norm" else 1.0
     torch.testing.assert_close(AngularCriterion(loss).logits(model(x)), scale * model.logits(x))
+
+
+def test_a_loss_that_takes_other_arguments_is_named():
+    told = r"^loss is called with \(outputs, target, weight\): .*takes 2 positional arguments"
+    with pytest.raises(TypeError, match=told):
+        Criterion(lambda outputs, target: outputs.sum())(_logits(), TARGET, None, MODEL)
