@@ -45,7 +45,9 @@ def test_scalars_keep_type_and_unit(value):
     assert (type(found), found.dtype, found) == (type(value), value.dtype, value)
 
 
-@pytest.mark.parametrize("value", [(1, [2.5, None]), {"a": {1: (True,)}}, Counter("aab"), "x", -0.0])
+@pytest.mark.parametrize(
+    "value", [(1, [2.5, None]), {"a": {1: (True,)}}, Counter("aab"), "x", -0.0]
+)
 def test_containers_keep_their_kinds(value):
     found = _through(value)
     assert (type(found), repr(found)) == (type(value), repr(value))
