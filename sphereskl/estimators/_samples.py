@@ -181,7 +181,8 @@ def _first_infinity(X: Any) -> str:
     """Return a sentence that tells in which column and row the first infinite number is."""
     for column in split_columns(X):
         if column.is_number():
-            rows = np.flatnonzero(np.isinf(column.numbers()))
+            with np.errstate(over="ignore"):  # of numbers that only a long double holds
+                rows = np.flatnonzero(np.isinf(column.numbers().astype(np.float64)))
             if len(rows):
                 return (
                     f" The first is in column {column.name!r}, row {rows[0]}; leave the row out, "

@@ -380,7 +380,7 @@ def _hashable(value: Any, name: Any) -> Any:
 
 def _is_missing(value: Any) -> bool:
     # An array of objects may hold itself, and cannot be compared then.
-    if getattr(value, "dtype", None) == object:
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
         return False
     # pandas' NA cannot be compared and used as a boolean, so it is recognised by its type's name.
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value

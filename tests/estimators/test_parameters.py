@@ -13,6 +13,7 @@ from sphereskl import (
     HypersphericalRegressor,
     SphereNetClassifier,
 )
+from sphereskl.estimators._components import is_same
 from sphereskl.nn import AngularMarginLoss, Regularizer, SphereMLP
 
 X, VALUE = load_diabetes(return_X_y=True)
@@ -234,3 +235,18 @@ def test_small_data_are_given_small_batches(n_samples, expected, quick):
     model = quick(max_epochs=1, validation_fraction=0).fit(X, X[:, 0] > 0)
     assert model.net_.batch_size == expected
     assert model.set_params(batch_size=50).partial_fit(X, X[:, 0] > 0).net_.batch_size == 50
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ({"a": np.arange(3), "b": {"c": [1, 2]}}, True),
+        ({"b": {"c": (1, 2)}, "a": [0, 1, 2]}, True),
+        ({"a": np.arange(3), "b": {"c": [1, 3]}}, False),
+        ({"a": np.arange(3), "d": {"c": [1, 2]}}, False),
+        ({"a": np.arange(3)}, False),
+        ([("a", 1), ("b", 2)], False),
+    ],
+)
+def test_dictionaries_are_compared_by_content(other, expected):
+    assert is_same({"a": np.arange(3), "b": {"c": [1, 2]}}, other) is expected
