@@ -64,7 +64,7 @@ def served_columns(estimator: Any) -> tuple[list[ServedColumn] | None, list[Any]
         column = ServedColumn(name)
         if is_category:
             values = _values_in_order(next(known), read)
-            if read and any(isinstance(value, str) for value in read):
+            if any(isinstance(value, str) for value in read):
                 column = _text_column(name, values, read)
             levels.append(_numbers(name, values) if column.places is None else None)
         columns.append(column)
@@ -80,11 +80,9 @@ def _check_names(names: list[str]) -> None:
         )
 
 
-def _values_in_order(numbers: Any, read: list[Any] | None) -> list[Any]:
+def _values_in_order(numbers: Any, read: list[Any]) -> list[Any]:
     """Return the values of a column in the order of the encoder's levels; None if missing."""
     found = [None if np.isnan(number) else number for number in np.asarray(numbers, float).tolist()]
-    if read is None:
-        return found
     return [None if place is None else read[int(place)] for place in found]
 
 

@@ -145,6 +145,12 @@ def test_an_infinity_is_placed_though_a_long_double_holds_the_number():
         HypersphericalPrototypeClassifier().fit(wide, Y)
 
 
+def test_an_infinity_in_a_string_is_one_as_well():
+    model = HypersphericalPrototypeClassifier(backbone=MLP((2,), n_members=1), max_epochs=1)
+    with pytest.raises(ValueError, match=r"^Input X contains infinity or a value too large[^;]*$"):
+        model.fit(X, Y).predict([["1", "2", "inf", "4"]])
+
+
 def test_an_infinity_is_placed_among_categories():
     rows = np.column_stack([np.where(Y, "a", "b").astype(object), X.astype(object)])
     rows[5, 2] = np.inf

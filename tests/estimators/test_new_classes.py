@@ -146,7 +146,7 @@ def test_added_classes_are_told_apart(model, request):
 
 def test_classes_are_added_where_no_rows_are_held_out():
     model = HypersphericalPrototypeClassifier(
-        backbone=MLP((32,), n_members=1), early_stopping=False, max_epochs=10, random_state=0
+        backbone=MLP((32,), n_members=1), validation_fraction=0, max_epochs=10, random_state=0
     )
     model.fit(X[BASE], Y[BASE]).add_classes(X[SUPPORT], Y[SUPPORT])
     assert model.classes_.tolist() == list(range(10))

@@ -10,12 +10,12 @@ from sphereskl.preprocessing._traced import traced
 RNG = np.random.default_rng(0)
 CODES = RNG.integers(0, 3, (30, 2)).astype(float) + 5
 NUMBERS = np.where(RNG.random((30, 3)) < 0.2, np.nan, RNG.normal(size=(30, 3)))
-IMAGES = RNG.integers(0, 256, (9, 3, 5, 4)).astype(np.uint8)
+IMAGES = RNG.integers(0, 256, (9, 3, 6, 5)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("standardize", [True, False])
 def test_images(standardize):
-    encoder = ImageEncoder((3, 5, 4), standardize=standardize).fit(IMAGES)
+    encoder = ImageEncoder((3, 6, 5), standardize=standardize).fit(IMAGES)
     found = traced(encoder, None)(torch.from_numpy(IMAGES))
     torch.testing.assert_close(found, encoder.transform(IMAGES))
 
