@@ -21,7 +21,7 @@ _MOST_DISTANCES = 2**22
 # Rows of which deviations are computed at a time.
 _ROWS_AT_ONCE = 16_384
 
-# Maximum number of rows that are sorted by class to choose from.
+# Rows that are sorted by class at a time, to choose from.
 _MOST_SORTED = 2**18
 
 # Share of the mean variance added to every variance (shrinkage), so that each has an inverse.
@@ -246,16 +246,18 @@ def _even_share(target: Tensor, n_classes: int, most: int) -> Tensor:
     """Choose rows evenly from every class, `most` of them, or all if there are no more."""
     if len(target) <= most:
         return torch.arange(len(target), device=target.device)
-    every = -(-len(target) // _MOST_SORTED)
-    if every > 1:
-        chosen = _even_share(target[::every], n_classes, most)
-        return chosen * every
-    order = target.argsort(stable=True)
     counts = torch.bincount(target, minlength=n_classes)
-    quota = max(1, most // n_classes)
-    step = (counts / quota).clamp(min=1.0)[target[order]]
-    starts = counts.cumsum(0) - counts
-    rank = torch.arange(len(target), device=target.device) - starts[target[order]]
-    # The rank is a multiple of the step, rounded down: one in every `step` rows of a class.
-    chosen = (rank / step).floor() > ((rank - 1) / step).floor()
-    return order[chosen].sort().values
+    steps = (counts / max(1, most // n_classes)).clamp(min=1.0)
+    before, shares = torch.zeros_like(counts), []
+    for start in range(0, len(target), _MOST_SORTED):
+        block = target[start : start + _MOST_SORTED]
+        order, counts = block.argsort(stable=True), torch.bincount(block, minlength=n_classes)
+        label = block[order]
+        # Among the rows of its class.
+        rank = torch.arange(len(block), device=target.device)
+        rank = rank + (before - counts.cumsum(0) + counts)[label]
+        # The rank is a multiple of the step, rounded down: one in every `step` rows of a class.
+        chosen = (rank / steps[label]).floor() > ((rank - 1) / steps[label]).floor()
+        shares.append(start + order[chosen].sort().values)
+        before = before + counts
+    return torch.cat(shares)

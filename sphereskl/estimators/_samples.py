@@ -181,7 +181,8 @@ def _first_infinity(X: Any) -> str:
     """Return a sentence that tells in which column and row the first infinite number is."""
     for column in split_columns(X):
         if column.is_number():
-            rows = np.flatnonzero(np.isinf(column.numbers()))
+            with np.errstate(over="ignore"):  # of numbers that only a long double holds
+                rows = np.flatnonzero(np.isinf(column.numbers().astype(np.float64)))
             if len(rows):
                 return (
                     f" The first is in column {column.name!r}, row {rows[0]}; leave the row out, "
@@ -207,8 +208,10 @@ def _from_lists(X: Any) -> NDArray[Any]:
     """Return nested lists as an array in which numbers next to strings stay numbers."""
     try:
         array = np.asarray(X)
-    except RecursionError:
-        raise ValueError("X is a list that holds itself; pass a list of rows.") from None
+    except ValueError as error:
+        raise ValueError(
+            f"X is a list that makes no array ({error}); pass a list of rows of one length."
+        ) from None
     return np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
 
 

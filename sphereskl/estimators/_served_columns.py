@@ -46,7 +46,7 @@ def served_columns(estimator: Any) -> tuple[list[ServedColumn] | None, list[Any]
     Raises
     ------
     ValueError
-        If no tensor can hold the values of a column, or two inputs would have the same name.
+        If no tensor can hold the values of a column, or a column has an empty name.
     """
     encoder, reader = estimator.encoder_, estimator._reader
     if not isinstance(encoder, TableEncoder):
@@ -64,7 +64,7 @@ def served_columns(estimator: Any) -> tuple[list[ServedColumn] | None, list[Any]
         column = ServedColumn(name)
         if is_category:
             values = _values_in_order(next(known), read)
-            if read and any(isinstance(value, str) for value in read):
+            if any(isinstance(value, str) for value in read):
                 column = _text_column(name, values, read)
             levels.append(_numbers(name, values) if column.places is None else None)
         columns.append(column)
@@ -72,20 +72,17 @@ def served_columns(estimator: Any) -> tuple[list[ServedColumn] | None, list[Any]
 
 
 def _check_names(names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or "" in names:
-        odd = twice[0] if twice else ""
+    # Equal names are refused in fit.
+    if "" in names:
         raise ValueError(
-            f"X was fitted with a column named {odd!r}, which cannot name an input of its own; "
-            "give every column another name that is not empty, and fit again."
+            "X was fitted with a column named '', which cannot name an input; give the column a "
+            "name, and fit again."
         )
 
 
-def _values_in_order(numbers: Any, read: list[Any] | None) -> list[Any]:
+def _values_in_order(numbers: Any, read: list[Any]) -> list[Any]:
     """Return the values of a column in the order of the encoder's levels; None if missing."""
     found = [None if np.isnan(number) else number for number in np.asarray(numbers, float).tolist()]
-    if read is None:
-        return found
     return [None if place is None else read[int(place)] for place in found]
 
 

@@ -84,8 +84,6 @@ def as_stored(estimator: Any, X: Any, *, is_table: bool) -> StoredRows | None:
     X : StoredRows or None
         For a Dataset, and for large arrays of numbers on disk or images of bytes.
     """
-    if isinstance(X, Dataset | DataLoader):
-        X = DatasetRows(X)
     if isinstance(X, DatasetRows) and X.holds_bytes and not is_table:
         X.dtype = np.dtype(np.uint8)
     if isinstance(X, StoredRows):

@@ -381,7 +381,7 @@ def _hashable(value: Any, name: Any) -> Any:
 def _is_missing(value: Any) -> bool:
     # pandas' NA cannot be used as a boolean, and an array in a cell may hold itself.
     gap = value is None or type(value).__name__ in ("NAType", "NaTType")
-    return gap or (hasattr(value, "__float__") and not np.ndim(value) and bool(value != value))
+    return gap or (hasattr(value, "__float__") and not getattr(value, "ndim", 0) and value != value)
 
 
 def _all_numbers(values: list[Any]) -> bool:

@@ -221,7 +221,10 @@ def is_missing(values: np.ndarray) -> np.ndarray:
     # pandas' NA cannot be compared and used as a boolean, so it is recognised by its type's name.
     return np.array(
         [
-            v is None or type(v).__name__ in ("NAType", "NaTType") or (v != v) is True
+            v is None
+            or type(v).__name__ in ("NAType", "NaTType")
+            # An array that holds itself cannot be compared.
+            or (not isinstance(v, np.ndarray) and (v != v) is True)
             for v in values.tolist()
         ],
         dtype=bool,

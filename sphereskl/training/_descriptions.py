@@ -47,7 +47,7 @@ def _describe(value: Any, above: frozenset[int]) -> Any:
         return value
     if isinstance(value, float):  # 1 and 1.0 give the same bits
         return int(value) if value.is_integer() else value if math.isfinite(value) else repr(value)
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype != object:
         return digest(f"{value.dtype} {value.shape} {value.tolist()}".encode())
     if isinstance(value, Tensor):
         return digest_rows(value)
@@ -56,6 +56,8 @@ def _describe(value: Any, above: frozenset[int]) -> Any:
     above |= {id(value)}
     if isinstance(value, Mapping):
         return {str(key): _describe(part, above) for key, part in value.items()}
+    if isinstance(value, np.ndarray):
+        return [value.shape, *(_describe(part, above) for part in value.flat)]
     if isinstance(value, list | tuple):
         return [_describe(part, above) for part in value]
     if isinstance(value, nn.Module):

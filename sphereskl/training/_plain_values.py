@@ -42,7 +42,7 @@ def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
         return {kind: [[flatten(k, tensors), _part(k, v, tensors)] for k, v in value.items()]}
     if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized:
         return {"tensor": _named(value.detach(), tensors), "moved": value.device.type != "cpu"}
-    if isinstance(value, np.ndarray) and _is_known_to_torch(value.dtype):
+    if type(value) is np.ndarray and _is_known_to_torch(value.dtype):  # others hold masks, ...
         return {"array": _named(torch.from_numpy(value.copy("C")), tensors)}
     if isinstance(value, np.generic) and isinstance(value.item(), bool | int | float | str):
         return {"scalar": [value.dtype.str, flatten(value.item(), tensors)]}
@@ -98,6 +98,6 @@ def unflatten(stored: Any, tensors: Mapping[str, Tensor], device: torch.device |
     if kind == "tuple":
         return tuple(parts)
     if kind == "scalar":
-        return np.dtype(parts[0]).type(parts[1])
+        return np.array(parts[1], np.dtype(parts[0]))[()]  # dates have units
     pairs = {key: value for key, value in parts}
     return Counter(pairs) if kind == "counter" else pairs

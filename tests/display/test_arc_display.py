@@ -118,3 +118,10 @@ def test_two_ordered_classes_lie_on_an_arc(iris):
     cosines = clf.transform(X) @ clf.prototypes_[0]
     expected = np.rad2deg(np.arccos(cosines.clip(-1, 1)))
     np.testing.assert_allclose(display.frame().degrees, expected, atol=1e-3)
+
+
+def test_ticks_that_would_overlap_a_pole_are_left_out():
+    display = ArcDisplay.from_predictions([0, 9], [0, 9], (0, 9.01))
+    texts = [text.get_text() for text in display.ax_.texts]
+    assert {"0", "9.01", "7.5"} <= set(texts)
+    assert "9" not in texts

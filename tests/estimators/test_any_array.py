@@ -22,6 +22,18 @@ def _read_only(X):
     return X
 
 
+def _of_itself(*shape):
+    array = np.full(shape, 1.5, dtype=object)
+    array.flat[0] = array
+    return array
+
+
+def _list_of_itself():
+    rows = []
+    rows.append(rows)
+    return rows
+
+
 def _field(X):
     """Columns of records, whose stride is no multiple of their size."""
     records = np.zeros(X.shape, dtype=np.dtype([("tag", "u1"), ("value", "f8")]))
@@ -47,6 +59,9 @@ FORMS = {
     "tensor": torch.from_numpy,
     "half tensor": lambda X: torch.from_numpy(X).half(),
     "bfloat16": lambda X: torch.from_numpy(X).bfloat16(),
+    "quantised tensor": lambda X: torch.quantize_per_tensor(
+        torch.from_numpy(X).float(), 1.0, 0, torch.qint32
+    ),
     "whole tensor": lambda X: torch.from_numpy(X).long(),
     "real part": lambda X: torch.complex(*(2 * [torch.from_numpy(X)])).real,
     "negated view": lambda X: torch.complex(*(2 * [torch.from_numpy(-X)])).conj().imag,
@@ -59,6 +74,7 @@ def _models():
     yield HypersphericalRegressor(**options), X[:, 0]
 
 
+@pytest.mark.filterwarnings("ignore:.*quantized tensor creation functions:UserWarning")
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize(("model", "y"), list(_models()), ids=["classes", "values"])
 def test_the_same_numbers_give_the_same_model(model, y, form):
@@ -97,12 +113,49 @@ def test_a_gap_is_a_gap_whatever_its_bits(payload):
             r"X is a sparse or nested torch tensor; pass X.to_dense\(\)",
         ),
         (torch.zeros(4, 2, requires_grad=True), r"requires grad.*X.detach\(\)"),
+        (_of_itself(4, 2), r"argument must be a string or a number: X has array"),
+        ([[1.0, 2.0], [3.0]], r"^X is a list that makes no array \(.*; pass a list of rows of one"),
+        (2 * [_list_of_itself()], r"^X is a list that makes no array \(.*maximum number of dim"),
         (torch.utils.data.ChainDataset([]), "X is a ChainDataset, which has no length or no rows"),
     ],
 )
 def test_what_is_no_array_of_numbers_is_named(given, message):
     with pytest.raises((TypeError, ValueError), match=message):
         HypersphericalPrototypeClassifier().fit(given, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (HypersphericalPrototypeClassifier(), "y holds labels of type float, ndarray, which"),
+        (HypersphericalRegressor(), "^y must hold numbers, got dtype object with array"),
+    ],
+)
+def test_targets_that_hold_themselves_are_refused(model, told):
+    with pytest.raises(ValueError, match=told):
+        model.fit(X[:4], _of_itself(4))
+
+
+def test_an_infinity_is_placed_though_a_long_double_holds_the_number():
+    wide = X.astype(np.longdouble)
+    wide[3, 1] = np.longdouble("1e400")
+    if np.isinf(wide[3, 1]):
+        pytest.skip("a long double is no wider than a double here")
+    with pytest.raises(ValueError, match=r"infinity or a value too large.*'x1', row 3"):
+        HypersphericalPrototypeClassifier().fit(wide, Y)
+
+
+def test_an_infinity_in_a_string_is_one_as_well():
+    model = HypersphericalPrototypeClassifier(backbone=MLP((2,), n_members=1), max_epochs=1)
+    with pytest.raises(ValueError, match=r"^Input X contains infinity or a value too large[^;]*$"):
+        model.fit(X, Y).predict([["1", "2", "inf", "4"]])
+
+
+def test_an_infinity_is_placed_among_categories():
+    rows = np.column_stack([np.where(Y, "a", "b").astype(object), X.astype(object)])
+    rows[5, 2] = np.inf
+    with pytest.raises(ValueError, match=r"infinity.*'x2', row 5; leave the row out"):
+        HypersphericalPrototypeClassifier().fit(rows, Y)
 
 
 def test_what_is_masked_is_a_gap():

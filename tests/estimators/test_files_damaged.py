@@ -321,3 +321,14 @@ def test_prototypes_that_are_fewer_than_the_values_are_refused(path):
     header, ours, rest = _parts(path.read_bytes())
     ours["encoders"]["target_encoder_"]["bounds_"]["shape"] = [1, 2]
     assert "another size than its shape" in _refusal(path, _forged(header, ours, rest))
+
+
+@pytest.mark.parametrize("chosen", [[0], [0, 1, 1]], ids=str)
+def test_values_that_are_not_as_many_as_the_prototypes_are_refused(chosen, path):
+    model = HypersphericalRegressor(backbone=MLP((2,), n_members=1), max_epochs=1, random_state=0)
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    encoder = model.fit(X, X[:, :2]).target_encoder_
+    encoder.bounds_ = encoder.bounds_[chosen]
+    save(model, path)
+    told = f"has {len(chosen)} classes or values, but 2 prototypes"
+    assert told in _refusal(path, path.read_bytes())

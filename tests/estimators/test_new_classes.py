@@ -144,6 +144,16 @@ def test_added_classes_are_told_apart(model, request):
     assert model.score(X[~is_base], Y[~is_base]) > 0.25
 
 
+def test_classes_are_added_where_no_rows_are_held_out():
+    model = HypersphericalPrototypeClassifier(
+        backbone=MLP((32,), n_members=1), validation_fraction=0, max_epochs=10, random_state=0
+    )
+    model.fit(X[BASE], Y[BASE]).add_classes(X[SUPPORT], Y[SUPPORT])
+    assert model.classes_.tolist() == list(range(10))
+    assert np.mean(model.predict(X[SUPPORT]) == Y[SUPPORT]) > 0.5
+    assert model.partial_fit(X[EXEMPLARS], Y[EXEMPLARS]).score(X[EXEMPLARS], Y[EXEMPLARS]) > 0.8
+
+
 def test_one_row_is_enough(plain):
     rows = [np.flatnonzero(Y == k)[0] for k in NEW]
     plain.add_classes(X[rows], Y[rows])

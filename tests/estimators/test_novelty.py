@@ -19,6 +19,7 @@ from sphereskl import (
     load,
     save,
 )
+from sphereskl.estimators import _reference
 from sphereskl.estimators._reference import merge, moments, outputs, rearranged
 from sphereskl.training import TensorData
 
@@ -292,3 +293,31 @@ def test_classes_that_move_take_along_what_is_known_of_them():
     np.testing.assert_array_equal(moved["means"][:, [0, 2, 3]], known["means"])
     np.testing.assert_array_equal(moved["counts"][:, 1], 0)
     np.testing.assert_array_equal(moved["target"], np.array([0, 2, 3])[TARGET])
+
+
+LABELS = {
+    "at random": torch.randint(3, (1000,), generator=torch.Generator().manual_seed(0)),
+    "in turn": torch.arange(1000) % 4,
+    "in order": torch.arange(1000).sort().values // 250,
+    "rare": (torch.arange(1000) == 777).long() + 2 * (torch.arange(1000) % 500 == 1).long(),
+}
+
+
+@pytest.mark.parametrize("n_sorted", [1, 7, 128, 999])
+@pytest.mark.parametrize("target", LABELS.values(), ids=LABELS)
+def test_rows_to_remember_are_an_even_share_of_every_class(target, n_sorted, monkeypatch):
+    at_once = _reference._even_share(target, 4, 100)
+    monkeypatch.setattr(_reference, "_MOST_SORTED", n_sorted)
+    chosen = _reference._even_share(target, 4, 100)
+    assert torch.equal(chosen, at_once)
+    counts = torch.bincount(target, minlength=4)
+    expected = torch.where(counts < 25, counts, 25)
+    assert torch.bincount(target[chosen], minlength=4).tolist() == expected.tolist()
+    places = (target[chosen] == 0).nonzero()[:, 0]
+    # From all parts: no gap between rows of a class is larger than two steps.
+    ranks = (target == 0).cumsum(0)[chosen[places]]
+    assert ranks.diff().max() <= 2 * counts[0] / 25
+
+
+def test_few_rows_are_all_remembered():
+    assert _reference._even_share(torch.arange(9) % 2, 2, 9).tolist() == list(range(9))

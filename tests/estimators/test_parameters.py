@@ -13,6 +13,7 @@ from sphereskl import (
     HypersphericalRegressor,
     SphereNetClassifier,
 )
+from sphereskl.estimators._components import is_same
 from sphereskl.nn import AngularMarginLoss, Regularizer, SphereMLP
 
 X, VALUE = load_diabetes(return_X_y=True)
@@ -246,3 +247,18 @@ def test_warm_starts_compare_prototypes_by_their_numbers(dtype):
     assert model.set_params(prototypes=np.eye(3)).fit(X, y).net_ is net
     with pytest.raises(ValueError, match=r"prototypes is tensor.* but the network that is kept"):
         model.set_params(prototypes=torch.eye(3, dtype=dtype).flip(0)).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ({"a": np.arange(3), "b": {"c": [1, 2]}}, True),
+        ({"b": {"c": (1, 2)}, "a": [0, 1, 2]}, True),
+        ({"a": np.arange(3), "b": {"c": [1, 3]}}, False),
+        ({"a": np.arange(3), "d": {"c": [1, 2]}}, False),
+        ({"a": np.arange(3)}, False),
+        ([("a", 1), ("b", 2)], False),
+    ],
+)
+def test_dictionaries_are_compared_by_content(other, expected):
+    assert is_same({"a": np.arange(3), "b": {"c": [1, 2]}}, other) is expected

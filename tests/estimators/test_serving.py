@@ -25,6 +25,7 @@ from sphereskl import (
     HypersphericalRegressor,
     SphereNetClassifier,
 )
+from sphereskl.estimators._served_columns import ServedColumn, served_columns
 from sphereskl.nn import SphereCNN, SphereGoogLeNet, SphereMLP, SphereResNet, SphereVGG
 
 X, Y = load_wine(return_X_y=True)
@@ -105,7 +106,7 @@ TABLES = {
     "median": (HypersphericalOrdinalClassifier(prediction="median", **OPTIONS), Y),
     "two values": (HypersphericalRegressor(**OPTIONS), X[:, :2] + 1e6),
     "multi-task": (HypersphericalMultiTask(**OPTIONS), (Y, X[:, 0])),
-    "spherical": (SphereNetClassifier(**OPTIONS), Y),
+    "spherical": (SphereNetClassifier(**OPTIONS), np.array(["a", "b", "cc"], dtype=object)[Y]),
 }
 
 
@@ -227,6 +228,55 @@ def test_labels_without_a_tensor_are_refused_and_a_former_file_stands(tmp_path):
     with pytest.raises(ValueError, match="for which ONNX has no tensor"):
         model.to_onnx(path)
     assert path.read_bytes() == b"former"
+
+
+def _with_levels(levels, dtype=object):
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"])
+    return frame.assign(k=pd.Categorical(np.array(levels, dtype=dtype)[Y]))
+
+
+COLUMNS = {
+    "an empty name": (
+        pd.DataFrame(X[:, :2], columns=["", "b"]),
+        r"X was fitted with a column named '', which cannot name an input; give the column a name",
+    ),
+    "strings and numbers": (
+        _with_levels(["u", 3, 4.5]),
+        r"column 'k', which holds strings such as 'u' and 3, .*; make all its values strings",
+    ),
+    "more digits than float64 has": (
+        _with_levels([2**60 + 1, 2**60, 7], np.int64),
+        rf"category 'k', whose level {2**60 + 1} has more digits than float64 holds; make its",
+    ),
+}
+
+
+def test_categories_that_are_numbers_in_a_frame_are_columns_of_numbers():
+    frame = pd.DataFrame({"k": Y + 5, "a": X[:, 0], "l": np.where(Y, 2.5, np.nan)})
+    small = {"backbone": MLP((2,), n_members=1), "max_epochs": 1}
+    model = HypersphericalPrototypeClassifier(categorical_features=["k", "l"], **small)
+    columns, levels = served_columns(model.fit(frame, Y))
+    assert columns == [ServedColumn("k"), ServedColumn("a"), ServedColumn("l")]
+    assert levels == [[5, 6, 7], pytest.approx([2.5, np.nan], nan_ok=True)]
+
+
+@pytest.mark.parametrize(("frame", "told"), COLUMNS.values(), ids=COLUMNS)
+def test_columns_without_a_tensor_are_refused(frame, told, tmp_path):
+    small = {"backbone": MLP((2,), n_members=1), "max_epochs": 1}
+    model = HypersphericalPrototypeClassifier(**small).fit(frame, Y)
+    with pytest.raises(ValueError, match=told):
+        model.to_onnx(tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_networks_beyond_the_limit_of_a_file_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("sphereskl.estimators._exporting._LARGEST", 999)
+    model = HypersphericalPrototypeClassifier(**OPTIONS).fit(X, Y)
+    size = sum(t.nbytes for t in (*model.module_.parameters(), *model.module_.buffers()))
+    # And the moments of the encoder.
+    with pytest.raises(ValueError, match=r"module_ has [\d,]+ bytes of weights") as caught:
+        model.to_onnx(tmp_path / "model.onnx")
+    assert size <= int(str(caught.value).split()[2].replace(",", "")) <= 2 * size
 
 
 class _Branching(torch.nn.Module):

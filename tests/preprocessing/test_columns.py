@@ -1,6 +1,8 @@
 """Frames of any library and arrays of objects become the same matrix of numbers."""
 
 import datetime
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -123,6 +125,14 @@ def test_text_is_refused_unless_it_is_named():
 def test_objects_that_are_neither_are_refused():
     with pytest.raises(TypeError, match=r"argument must be a string or a number.*'x1'"):
         ColumnReader().fit(np.array([[1.0, {1: 2}], [2.0, "a"]], dtype=object))
+
+
+@pytest.mark.parametrize("kind", [Decimal, Fraction, np.float32])
+def test_whatever_is_a_number_to_python_is_one(kind):
+    X = np.array([[kind(1.5), "red"], [None, "blue"], [kind(-2.25), "red"]], dtype=object)
+    reader = ColumnReader().fit(X)
+    np.testing.assert_array_equal(reader.read(X)[:, 0], [1.5, np.nan, -2.25])
+    assert reader.is_categorical_.tolist() == [False, True]
 
 
 def test_strings_in_a_column_of_numbers_are_refused_later():

@@ -55,6 +55,20 @@ def test_blocks_are_checked_and_bounded(stored, monkeypatch):
     np.testing.assert_array_equal(np.concatenate([X[r] for r in rows]), X)
 
 
+def test_blocks_without_a_check_are_the_rows(stored):
+    ((rows, block),) = row_blocks(stored)
+    np.testing.assert_array_equal(block, X)
+    np.testing.assert_array_equal(X[rows], X)
+
+
+def test_samples_of_another_shape_are_named():
+    ragged = DataLoader([torch.zeros(3), torch.zeros(3), torch.zeros(2), torch.zeros(2)])
+    asked = [np.array([0, 1]), np.array([2, 3])]
+    told = r"X is a list with samples of shape \(2,\) and a first one of shape \(3,\); make all"
+    with pytest.raises(ValueError, match=told):
+        list(DatasetRows(ragged).parts(asked))
+
+
 def test_what_is_read_is_a_copy():
     rows = X.copy()
     StoredRows(rows, rows.dtype)[:][0, 0] = 99

@@ -316,6 +316,27 @@ def test_looking_at_the_net_between_batches_does_not_change_training():
     assert torch.equal(_weights(looked), _weights(_fit()))
 
 
+def test_a_net_without_an_estimator_predicts_places_of_prototypes():
+    net = _fit()
+    logits = net.decision_function(_data().X)
+    with torch.no_grad():
+        expected = net.module_.logits(_data().X).double().numpy()
+    np.testing.assert_allclose(logits, expected, atol=1e-6)
+    assert net.predict_proba(_data().X).argmax(axis=1).tolist() == logits.argmax(axis=1).tolist()
+    assert net.predict(_data().X).tolist() == logits.argmax(axis=1).tolist()
+
+
+def test_the_net_predicts_the_samples_that_callbacks_receive():
+    found = []
+
+    def look(net, dataset_train, dataset_valid, **told):
+        found[:] = (net.decision_function(data) for data in (dataset_train, dataset_valid))
+
+    net = _fit(Hook("on_epoch_end", look), valid=_data(7, seed=1))
+    for logits, X in zip(found, (_data().X, _data(7, seed=1).X), strict=True):
+        np.testing.assert_array_equal(logits, net.decision_function(X))
+
+
 def test_data_are_datasets_of_skorch():
     seen = {}
     _fit(Hook("on_epoch_end", lambda net, **told: seen.update(told)), valid=_data(7, seed=1))
@@ -554,6 +575,12 @@ def test_a_score_that_is_recorded_later_is_asked_for_in_vain():
     assert _fit(scoring, stopping, valid=_data(seed=1)).history[:, "accuracy"]
     with pytest.raises(ValueError, match="put the callback that records it first"):
         _fit(stopping, scoring, valid=_data(seed=1))
+
+
+def test_an_own_callback_that_asks_the_history_is_told():
+    ask = Hook("on_epoch_end", lambda net, **told: net.history[-1, "nonsense"])
+    with pytest.raises(ValueError, match=r"callback Hook asks for 'nonsense', but history_ holds"):
+        _fit(ask)
 
 
 def test_errors_about_other_things_stay_as_they_are():

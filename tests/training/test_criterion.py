@@ -73,3 +73,9 @@ def test_a_criterion_reads_the_models_logits_off_what_the_loss_saw(name):
 def test_a_class_of_losses_is_no_loss():
     with pytest.raises(ValueError, match=r"loss is the class MSELoss; pass one of it"):
         Criterion(torch.nn.MSELoss)
+
+
+def test_a_loss_that_takes_other_arguments_is_named():
+    told = r"^loss is called with \(outputs, target, weight\): .*takes 2 positional arguments"
+    with pytest.raises(TypeError, match=told):
+        Criterion(lambda outputs, target: outputs.sum())(_logits(), TARGET, None, MODEL)

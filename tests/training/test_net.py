@@ -456,3 +456,10 @@ def test_images_are_trained_on():
     data = TensorData(torch.randn(40, 1, 4, 4, generator=torch.Generator()), torch.arange(40) % 3)
     net = _net(model, Criterion(squared_cosine)).fit(data)
     assert np.isfinite(net.history[:, "train_loss"]).all()
+
+
+@pytest.mark.parametrize("transport", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_net_that_is_not_trained_yet_can_be_copied_and_pickled(transport):
+    arrived, here = transport(_net()), _net()
+    assert not arrived.initialized_
+    assert torch.equal(_state(arrived.fit(_data()).module_), _state(here.fit(_data()).module_))

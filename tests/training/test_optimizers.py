@@ -198,3 +198,12 @@ def test_the_own_rate_stays_when_a_stream_changes_the_other():
     ).partial_fit(X, y, classes=[0, 1])
     clf.set_params(lr=1e-4).partial_fit(X, y)
     assert {group["lr"] for group in clf.net_.optimizer_.param_groups} == {1e-4, 1e-3}
+
+
+def test_a_step_that_is_out_of_memory_says_just_that():
+    class Large(torch.optim.SGD):
+        def step(self, closure=None):
+            raise torch.OutOfMemoryError("of the device")
+
+    with pytest.raises(torch.OutOfMemoryError, match=r"^of the device$"):
+        take_step(Large(_model().parameters(), lr=0.1))

@@ -22,8 +22,19 @@ from sphereskl import (
     ImageAugmentation,
     SphereNetClassifier,
 )
-from sphereskl.nn import MLP, Dropout
-from sphereskl.training import ProcessGroup, Resume, joined, seeded
+from sphereskl.geometry import simplex
+from sphereskl.nn import MLP, Dropout, EmbeddingModel, squared_cosine
+from sphereskl.training import (
+    Criterion,
+    EmbeddingNet,
+    ProcessGroup,
+    Resume,
+    TensorData,
+    _process_group,
+    fit_net,
+    joined,
+    seeded,
+)
 
 # An odd number of rows, in batches of 51 or 50: neither can be split evenly.
 X, LABELS = (part[:202] for part in load_digits(return_X_y=True))
@@ -373,6 +384,84 @@ def test_a_group_of_one_process_is_none(tmp_path):
             assert group is None
     finally:
         distributed.destroy_process_group()
+
+
+@pytest.fixture
+def group(tmp_path):
+    """Return a group of this process alone."""
+    options = {"init_method": f"file://{tmp_path}/meeting", "rank": 0, "world_size": 1}
+    distributed.init_process_group("gloo", **options)
+    group = ProcessGroup()
+    yield group
+    group.leave()
+    distributed.destroy_process_group()
+
+
+def _net(loss=squared_cosine):
+    with seeded(0):
+        model = EmbeddingModel(torch.nn.Linear(64, 16), simplex(10, 16).float())
+    return EmbeddingNet(model, Criterion(loss), lr=0.01)
+
+
+ROWS = TensorData(torch.from_numpy(X).float(), torch.from_numpy(LABELS))
+
+
+def _trained(net, **options):
+    net = fit_net(net, ROWS, max_epochs=2, schedule="constant", **options)
+    return torch.cat([p.detach().flatten() for p in net.module_.parameters()])
+
+
+def test_a_frozen_network_stays_as_it_is_in_a_group(group):
+    net = _net()
+    net.module.requires_grad_(False)
+    scale = torch.nn.Parameter(torch.zeros(1))  # an optimiser needs one
+    net.module.register_parameter("unused", scale)
+    before = _net().module.backbone.weight.clone()
+    _trained(net, group=group)
+    assert torch.equal(net.module_.backbone.weight, before)
+    assert len(net.history) == 2
+
+
+def test_a_group_of_one_trains_as_no_group(group):
+    torch.testing.assert_close(_trained(_net(), group=group), _trained(_net()))
+
+
+def test_ctrl_c_in_a_group_is_no_end_of_a_fit(group):
+    def interrupted(outputs, target, weight):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _trained(_net(interrupted), group=group)
+
+
+def test_after_a_failure_nothing_is_exchanged(group):
+    group.leave()
+    with pytest.raises(RuntimeError, match="A fit that failed in a process group cannot go on"):
+        group.wait()
+    group.leave()  # a second time does nothing
+
+
+def _fails(tensor, group):
+    raise RuntimeError("No backend type associated with device type cuda")
+
+
+def test_a_device_without_a_backend_is_named(group, monkeypatch):
+    monkeypatch.setattr(distributed, "all_reduce", _fails)
+    told = "exchanges nothing on the device of the fit: No backend type .*; give init_process_group"
+    with pytest.raises(ValueError, match=told):
+        group.sum(torch.zeros(1))
+
+
+def _fails_otherwise():
+    raise RuntimeError("Connection closed by peer")
+
+
+def test_a_backend_that_tells_no_timeout_has_none():
+    group = ProcessGroup.__new__(ProcessGroup)
+    group.rank, group._timeout = 0, _process_group._timeout(object())
+    with pytest.raises(RuntimeError, match="Process 0 of the process group cannot") as caught:
+        group._translated(_fails_otherwise)
+    assert "timeout of" not in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])

@@ -605,3 +605,10 @@ def test_buffers_outside_of_the_state_go_on(path):
     model = _make(backbone=_averaging)
     _cut(model, path)
     assert _outcome(_fit(model, path)) == _outcome(_fit(model))
+
+
+def test_only_the_first_process_writes(path, monkeypatch):
+    monkeypatch.setattr("sphereskl.training._resume._is_first_process", lambda: False)
+    model = _make()
+    assert _outcome(_fit(model, path)) == _outcome(_fit(model))
+    assert not os.path.exists(path)

@@ -135,7 +135,16 @@ class _NoiseLater(Callback):
         layer.p = self.p
 
 
-def test_layers_that_callbacks_change_are_seen(monkeypatch):
+class _NoiseOfBatches(_NoiseLater):
+    def on_epoch_begin(self, net, **kwargs):
+        pass
+
+    def on_batch_begin(self, net, **kwargs):
+        super().on_epoch_begin(net)
+
+
+@pytest.mark.parametrize("changing", [_NoiseLater(0.2), _NoiseOfBatches(0.2)])
+def test_layers_that_callbacks_change_are_seen(changing, monkeypatch):
     monkeypatch.setattr(shards_module, "_LEAST_PRODUCTS", 1)
     X, y = np.random.default_rng(0).random((96, 8, 8), dtype=np.float32), np.arange(96) % 2
 
@@ -149,7 +158,7 @@ def test_layers_that_callbacks_change_are_seen(monkeypatch):
         )
         return clf.fit(X, y).module_.state_dict()
 
-    torch.testing.assert_close(fit(0.5, _NoiseLater(0.2)), fit(0.2), rtol=0, atol=0)
+    torch.testing.assert_close(fit(0.5, changing), fit(0.2), rtol=0, atol=0)
 
 
 def test_hooks_see_all_rows_in_order_and_change_nothing():

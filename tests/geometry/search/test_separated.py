@@ -1,6 +1,7 @@
 """The search for separated points: laws of its objectives and quality of its results."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -185,3 +186,26 @@ def test_a_code_is_taken_where_it_is_better_than_the_search(monkeypatch):
     monkeypatch.setattr(_large, "_CODE_IS_GOOD", -1.0)
     points = place_prototypes(240, 16, effort="fast", random_state=0)
     assert max_cosine(points) <= 0.25 + 1e-12
+
+
+def test_a_large_search_is_never_worse_than_its_start():
+    start = place_prototypes(9, 8)  # a simplex
+    assert torch.equal(search_large(start, n_evaluations=10, device="cpu", verbose=0), start)
+
+
+def _separate(n_points, embedding_dim, seed=0):
+    options = {"effort": "fast", "device": "cpu", "verbose": 0}
+    return _large.separate_many(n_points, embedding_dim, generator=_generator(seed), **options)
+
+
+def test_without_code_and_budget_points_are_drawn(monkeypatch):
+    monkeypatch.setattr(_large, "_BUDGETS", {"fast": 0.0})
+    monkeypatch.setattr(_large, "structured_codes", lambda *size: [])
+    assert torch.equal(_separate(60, 6), sample_uniform(60, 6, generator=_generator()))
+
+
+def test_a_search_is_taken_where_it_is_better_than_the_code(monkeypatch):
+    poor = SimpleNamespace(max_cosine=0.999, build=None)
+    monkeypatch.setattr(_large, "structured_codes", lambda *size: [poor])
+    drawn = sample_uniform(60, 6, generator=_generator())
+    assert max_cosine(_separate(60, 6)) < max_cosine(drawn) - 0.1

@@ -1,11 +1,13 @@
 """The exact end of a search: optima are left alone, anything else comes closer to one."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from sphereskl.geometry import max_cosine, place_prototypes, sample_uniform
+from sphereskl.geometry.search import _tightening
 from sphereskl.geometry.search._tightening import tighten
 
 
@@ -46,3 +48,9 @@ def test_the_end_is_stationary():
         torch.eye(3).double().repeat(2, 1)[:5] * torch.tensor([[1], [1], [1], [-1], [-1]]), 0.02
     )
     assert max_cosine(tighten(points, n_programs=60)) == pytest.approx(0.0, abs=1e-8)
+
+
+def test_points_stay_if_there_is_no_solution(monkeypatch):
+    monkeypatch.setattr(_tightening, "linprog", lambda *args, **kwargs: SimpleNamespace(x=None))
+    points = sample_uniform(20, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(tighten(points, n_programs=5), points)

@@ -154,6 +154,19 @@ def test_gradients_are_exact_for_other_windows(arguments, padding):
     assert torch.autograd.gradcheck(forward, (_images(1, 2, 4, 3).requires_grad_(), *parameters))
 
 
+@pytest.mark.parametrize("magnitude", ["sphere", "tanh"])
+@pytest.mark.parametrize("frozen", ["weight", "bias", "images"])
+def test_what_is_frozen_changes_no_other_gradient(frozen, magnitude):
+    layer, x = _layer(2, 4, 3, groups=2, magnitude=magnitude), _images(2, 2, 4, 3)
+    inputs = {"images": x.requires_grad_(), "weight": layer.weight, "bias": layer.bias}
+    grad = torch.randn_like(layer(x)).detach()
+    expected = dict(zip(inputs, torch.autograd.grad(layer(x), inputs.values(), grad), strict=True))
+    inputs.pop(frozen).requires_grad_(False)
+    found = torch.autograd.grad(layer(x), inputs.values(), grad)
+    for name, gradient in zip(inputs, found, strict=True):
+        torch.testing.assert_close(gradient, expected[name], rtol=1e-12, atol=1e-13)
+
+
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_second_derivatives_are_exact(operator):
     layer = _layer(2, 2, 2, operator=operator, learn_k="layer" if operator == "sigmoid" else None)

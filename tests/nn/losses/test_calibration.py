@@ -7,6 +7,7 @@ import torch
 
 from sphereskl.geometry import simplex
 from sphereskl.nn import averaging_gain, fit_scale, log_probabilities, separating_scale
+from sphereskl.nn.losses import _calibration
 from sphereskl.nn.losses._calibration import _root
 
 
@@ -247,3 +248,17 @@ def test_the_scale_is_where_the_slope_of_its_objective_vanishes(label_smoothing)
     log_p = log_probabilities(logits, x.exp(), label_smoothing).gather(1, target[:, None])[:, 0]
     objective = (x - math.log(5.0)).square() / 2 - 60 * (weight / weight.sum()) @ log_p
     assert torch.autograd.grad(objective, x)[0].abs() < 1e-6
+
+
+def test_a_root_that_is_not_reached_is_the_last_estimate(monkeypatch):
+    seen = []
+
+    def slope(x):
+        seen.append(x)
+        return math.expm1(3 * x)
+
+    monkeypatch.setattr(_calibration, "_MOST_STEPS", 3)
+    found = _root(slope, -3.0, 3.0)
+    assert found == seen[-1]
+    assert len(seen) == 2 + 3
+    assert abs(found) < 3  # closer to the root, 0, than both ends
