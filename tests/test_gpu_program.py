@@ -13,7 +13,7 @@ import pytest
 import torch
 
 FOLDER = Path(__file__).parents[1] / "examples" / "benchmarks"
-SECTIONS = ("steps", "convolutions", "cifar", "bottleneck", "depth", "batches", "gain")
+SECTIONS = ("steps", "convolutions", "cifar", "bottleneck", "depth", "batches", "gain", "storage")
 
 
 @pytest.fixture(scope="module")

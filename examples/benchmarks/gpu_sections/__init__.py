@@ -5,7 +5,7 @@ Each is a module with `TITLE` and `ABOUT` for the page, `plan(settings)`, a list
 the Markdown of results, a list of paragraphs.
 """
 
-from . import batches, bottleneck, cifar, convolutions, depth, gain, steps
+from . import batches, bottleneck, cifar, convolutions, depth, gain, steps, storage
 
 SECTIONS = {
     "steps": steps,
@@ -15,4 +15,5 @@ SECTIONS = {
     "depth": depth,
     "batches": batches,
     "gain": gain,
+    "storage": storage,
 }

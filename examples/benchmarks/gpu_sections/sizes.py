@@ -123,6 +123,7 @@ FULL = {
         "batch_sizes": [32, 16, 8, 4, 2],
     },
     "gain": {"set": "cifar10", "images": 50_000, "steps": 500},
+    "storage": {"images": 50_000, "widths": [32, 64], "batch_size": 512, "rounds": 5},
 }
 
 SMALL = {
@@ -173,6 +174,7 @@ SMALL = {
         "batch_sizes": [32, 8, 2],
     },
     "gain": {"set": "cifar10", "images": 6_000, "steps": 80},
+    "storage": {"images": 4_000, "widths": [8, 16], "batch_size": 128, "rounds": 5},
 }
 
 TINY = {
@@ -236,6 +238,7 @@ TINY = {
         "batch_sizes": [32],
     },
     "gain": {"set": "digits, RGB", "images": 128, "steps": 2},
+    "storage": {"images": 64, "widths": [2, 2], "batch_size": 32, "rounds": 2},
 }
 
 SIZES = {"full": FULL, "small": SMALL, "tiny": TINY}
