@@ -172,6 +172,8 @@ def _by_label(table, classes):
 def _unit_rows(rows):
     if not np.isfinite(rows).all():
         raise ValueError("prototypes must be finite, got NaN or infinity; remove those rows.")
+    # By powers of two, which is exact: squares of long or short rows are beyond the floats.
+    rows = np.ldexp(rows, -np.frexp(np.abs(rows).max(axis=1, keepdims=True))[1])
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     if (norms == 0).any():
         raise ValueError(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..nn import AngularMarginLoss, EmbeddingModel
@@ -45,6 +46,13 @@ class Criterion(nn.Module):
             except TypeError as error:
                 raise TypeError(
                     f"loss is called with (outputs, target, weight): {error}"
+                ) from error
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                raise ValueError(
+                    f"loss cannot take outputs of shape {tuple(outputs.shape)} and targets of "
+                    f"shape {tuple(target.shape)}: {error}"
                 ) from error
             if not isinstance(value, Tensor):
                 raise TypeError(f"loss must return a tensor with one element, got {value!r}.")

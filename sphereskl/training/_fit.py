@@ -70,6 +70,11 @@ def fit_net(
     -------
     net : EmbeddingNet
         Trained. Its ``interrupted_`` says whether Ctrl-C ended the training.
+
+    Raises
+    ------
+    ValueError
+        If a loss or a weight is not finite.
     """
     if callbacks:
         check_callbacks(callbacks, schedule)
@@ -103,7 +108,9 @@ def fit_net(
                 net.initialize_callbacks()
                 if not keeps_momentum:
                     net.optimizer_ = None
-            return net.partial_fit(train, valid)
+            net.partial_fit(train, valid)
+            net.check_weights()
+            return net
         finally:
             for _, callback in getattr(net, "callbacks_", ()):
                 if isinstance(callback, LRScheduler):

@@ -215,16 +215,28 @@ class TrainingLoop(ReadableNet):
         if self.group_ is not None:
             value = self.group_.agreed(value)
         if not math.isfinite(value):
-            raise ValueError(
-                f"Training diverged: {name} is {value} in epoch {len(self.history)}; lower lr, "
-                f"which is {self.lr}, set max_grad_norm, which is {self.max_grad_norm}, or see "
-                "whether the network and the loss return finite numbers, if they are your own."
-            )
+            raise self._diverged(f"{name} is {value} in")
         epochs: list[dict[str, Any]] = list(self.history)
         earlier = [epoch[name] for epoch in epochs if name in epoch]
         self.history.record(name, value)
         # Checkpoints of skorch go by this.
         self.history.record(f"{name}_best", value < min(earlier, default=math.inf))
+
+    def check_weights(self) -> None:
+        """Refuse weights that the last step made infinite or NaN, which no loss has seen."""
+        finite = [p.isfinite().all() for p in self.module_.parameters() if p.requires_grad]
+        if not torch.stack(finite).all():
+            raise self._diverged("weights are not finite after")
+
+    def _diverged(self, what: str) -> ValueError:
+        rates = f"lr, which is {self.lr}"
+        if self.backbone_lr is not None:
+            rates += f", or backbone_lr, which is {self.backbone_lr}"
+        return ValueError(
+            f"Training diverged: {what} epoch {len(self.history)}; lower {rates}, set "
+            f"max_grad_norm, which is {self.max_grad_norm}, or see whether the network and the "
+            "loss return finite numbers, if they are your own."
+        )
 
     def _last_epoch(self) -> dict[str, Any]:
         history: list[dict[str, Any]] = list(self.history)

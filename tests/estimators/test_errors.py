@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse
 import torch
 
-from sphereskl import MLP, ConvNet
+from sphereskl import MLP, ConvNet, HypersphericalPrototypeClassifier, SphereNetClassifier
 
 
 def with_inf(X):
@@ -200,3 +200,21 @@ def test_parts_without_parameters_are_named(name, quick):
     head = name.partition("__")[0]
     with pytest.raises(ValueError, match=rf"{name} cannot be set because {head} is '"):
         quick(optimizer="sgd").set_params(**{name: 3})
+
+
+@pytest.mark.parametrize("rates", [{"lr": 1e300}, {"backbone_lr": 1e300}])
+@pytest.mark.parametrize("Estimator", [HypersphericalPrototypeClassifier, SphereNetClassifier])
+def test_weights_that_the_last_step_destroyed_are_refused(Estimator, rates, iris):
+    X, y = iris
+    model = Estimator(max_epochs=1, batch_size=500, lr_schedule="constant", random_state=0)
+    before = model.fit(X, y).predict_proba(X)
+    with pytest.raises(ValueError, match=r"Training diverged: .*lower lr, which is "):
+        model.set_params(optimizer="sgd", **rates).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("length", [1e308, 1e-320, 3.0])
+def test_prototypes_of_any_length_are_directions(length, iris, quick):
+    given = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, -1]]) * length
+    found = quick(max_epochs=1, prototypes=given).fit(*iris).prototypes_
+    np.testing.assert_array_equal(found, np.diag([1.0, 1, -1]))

@@ -79,3 +79,9 @@ def test_a_loss_that_takes_other_arguments_is_named():
     told = r"^loss is called with \(outputs, target, weight\): .*takes 2 positional arguments"
     with pytest.raises(TypeError, match=told):
         Criterion(lambda outputs, target: outputs.sum())(_logits(), TARGET, None, MODEL)
+
+
+def test_a_loss_that_fails_on_the_shapes_is_named():
+    told = r"^loss cannot take outputs of shape \(5,\) and targets of shape \(5,\): .*ambiguous"
+    with pytest.raises(ValueError, match=told):
+        Criterion(max)(_logits()[:, 0], TARGET, torch.ones(5), MODEL)
