@@ -55,7 +55,7 @@ FOREIGN = {
     "nn/networks": {"torch"},
     "testing": {"torch"},
     "training": {"IPython", "numpy", "safetensors", "skorch", "torch", "tqdm"},
-    "preprocessing": {"narwhals", "numpy", "pandas", "polars", "sklearn", "torch"},
+    "preprocessing": {"narwhals", "numpy", "pandas", "sklearn", "torch"},
     "estimators": {"numpy", "onnx", "onnxscript", "safetensors", "scipy", "sklearn", "torch"},
     "display": {"matplotlib", "numpy", "pandas", "plotly", "scipy", "sklearn"},
 }

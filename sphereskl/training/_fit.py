@@ -108,9 +108,7 @@ def fit_net(
                 net.initialize_callbacks()
                 if not keeps_momentum:
                     net.optimizer_ = None
-            net.partial_fit(train, valid)
-            net.check_weights()
-            return net
+            return net.partial_fit(train, valid)
         finally:
             for _, callback in getattr(net, "callbacks_", ()):
                 if isinstance(callback, LRScheduler):

@@ -42,6 +42,7 @@ class TrainingLoop(ReadableNet):
     regularizer: Callable[[torch.nn.Module], Tensor] | None
     augmentation: Augmentation | None
     valid_score: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None
+    backbone_lr: float | None
     max_grad_norm: float | None
     compiles: bool
     schedule: str
@@ -92,6 +93,7 @@ class TrainingLoop(ReadableNet):
             self.notify("on_epoch_end", **data)
             if resume is not None:
                 resume.after_epoch(self)
+        self._check_weights()
         return self
 
     def _cut(self, train: TensorData) -> Shards | None:
@@ -222,10 +224,10 @@ class TrainingLoop(ReadableNet):
         # Checkpoints of skorch go by this.
         self.history.record(f"{name}_best", value < min(earlier, default=math.inf))
 
-    def check_weights(self) -> None:
+    def _check_weights(self) -> None:
         """Refuse weights that the last step made infinite or NaN, which no loss has seen."""
         finite = [p.isfinite().all() for p in self.module_.parameters() if p.requires_grad]
-        if not torch.stack(finite).all():
+        if finite and not torch.stack(finite).all():
             raise self._diverged("weights are not finite after")
 
     def _diverged(self, what: str) -> ValueError:
