@@ -22,6 +22,7 @@ def every_check(estimators):
     return pytest.mark.parametrize(("estimator", "check"), pairs, ids=names)
 
 
+@pytest.mark.slow  # the same code as with float32 but for rounding
 @every_check(
     [
         HypersphericalPrototypeClassifier(dtype="float64"),
@@ -48,6 +49,20 @@ def test_float32_passes_all_checks_but_one(estimator, check):
     if check.func is check_sample_weight_equivalence_on_dense_data:
         pytest.skip("rounding of float32 grows over the epochs; exact with dtype='float64'")
     check(estimator)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        HypersphericalPrototypeClassifier(dtype="float64"),
+        HypersphericalRegressor(dtype="float64"),
+        HypersphericalOrdinalClassifier(dtype="float64"),
+        SphereNetClassifier(dtype="float64"),
+        SphereNetClassifier(dtype="float64", early_stopping=True),
+    ],
+)
+def test_repetition_equals_weight_in_float64(estimator):
+    check_sample_weight_equivalence_on_dense_data("float64", estimator)
 
 
 @pytest.mark.parametrize("loss", ["squared_cosine", "cosine", "logits"])

@@ -260,6 +260,15 @@ def test_categories_that_are_numbers_in_a_frame_are_columns_of_numbers():
     assert levels == [[5, 6, 7], pytest.approx([2.5, np.nan], nan_ok=True)]
 
 
+def test_a_missing_value_has_a_string_that_is_no_level():
+    frame = pd.DataFrame({"k": np.array(["", "<missing>", None], dtype=object)[Y], "a": X[:, 0]})
+    small = {"backbone": MLP((2,), n_members=1), "max_epochs": 1}
+    model = HypersphericalPrototypeClassifier(categorical_features=["k"], **small)
+    column, _ = served_columns(model.fit(frame, Y))[0]
+    assert column.missing == "<missing<missing>>"
+    assert set(column.places) == {"", "<missing>", column.missing}
+
+
 @pytest.mark.parametrize(("frame", "told"), COLUMNS.values(), ids=COLUMNS)
 def test_columns_without_a_tensor_are_refused(frame, told, tmp_path):
     small = {"backbone": MLP((2,), n_members=1), "max_epochs": 1}

@@ -190,6 +190,11 @@ def test_what_is_no_optimizer_is_refused():
         make_optimizer(lambda groups, lr: None, nn.Linear(2, 2), lr=0.1, weight_decay=0.0)
 
 
+def test_an_optimizer_that_takes_other_arguments_is_named():
+    with pytest.raises(ValueError, match=r"optimizer is called with groups of parameters and lr: "):
+        make_optimizer(lambda groups: None, nn.Linear(2, 2), lr=0.1, weight_decay=0.0)
+
+
 def test_the_own_rate_stays_when_a_stream_changes_the_other():
     X, y = torch.rand(40, 2).numpy(), [0, 1] * 20
     backbone = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3))
