@@ -2,7 +2,7 @@
 
     python examples/benchmarks/fashion_mnist.py [--data DIR] [--rows 10000] [--epochs 10]
 
-On two cores this takes four minutes; without ``--data`` the images are fetched from OpenML.
+On two cores this takes four to six minutes; without ``--data`` the images are fetched from OpenML.
 """
 
 import argparse
