@@ -357,8 +357,8 @@ def _as_data(
 def _resident(data: TensorData, is_stored: bool) -> TensorData:
     """Return encoded samples on the training device, unless they are encoded batch by batch.
 
-    Bytes are on a GPU, which encodes them faster than it loads them, and so are samples that
-    would fill its memory.
+    On a GPU, bytes are, which take a quarter of the memory, and so are samples that would fill
+    its memory.
     """
     device = data.target.device
     if device.type != "cpu" and not is_stored:

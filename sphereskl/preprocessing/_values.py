@@ -9,7 +9,8 @@ from torch import Tensor
 from ._arrays import as_array
 from ._labels import is_missing
 
-# Cosines, -1 to 1 within the bounds, beyond which squares overflow in float32.
+# Cosines, -1 to 1 within the bounds, that are still squared and summed without an overflow of
+# float32, which ends at 3e38.
 _FARTHEST = 1e15
 
 

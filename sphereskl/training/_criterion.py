@@ -31,7 +31,7 @@ class Criterion(nn.Module):
         super().__init__()
         if isinstance(loss, type):
             raise ValueError(
-                f"loss is the class {loss.__name__}; pass one of it, {loss.__name__}()."
+                f"loss is the class {loss.__name__}; pass an instance, {loss.__name__}()."
             )
         self.loss, self.uses_scale, self.options = loss, uses_scale, options
         self.label_smoothing: float = options.get("label_smoothing", 0.0)

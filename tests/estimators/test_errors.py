@@ -96,7 +96,7 @@ BAD_PARAMETERS = [
     ({"prototypes": np.eye(3), "embedding_dim": 5}, "embedding_dim is 5, .* 3 columns"),
     ({"embedding_dim": 10**15}, "backbone and embedding_dim .* not enough memory"),
     ({"loss": "hinge"}, "'loss' parameter .* Got 'hinge'"),
-    ({"loss": torch.nn.MSELoss}, r"loss is the class MSELoss; pass one of it, MSELoss\(\)"),
+    ({"loss": torch.nn.MSELoss}, r"loss is the class MSELoss; pass an instance, MSELoss\(\)"),
     ({"scale": 0}, "'scale' parameter .* Got 0"),
     ({"label_smoothing": 1.0}, "'label_smoothing' parameter .* Got 1.0"),
     ({"backbone": "resnet"}, "'backbone' parameter .* Got 'resnet'"),

@@ -71,7 +71,7 @@ def test_a_criterion_reads_the_models_logits_off_what_the_loss_saw(name):
 
 
 def test_a_class_of_losses_is_no_loss():
-    with pytest.raises(ValueError, match=r"loss is the class MSELoss; pass one of it"):
+    with pytest.raises(ValueError, match=r"loss is the class MSELoss; pass an instance"):
         Criterion(torch.nn.MSELoss)
 
 
