@@ -72,21 +72,22 @@ def test_an_angular_loss_stays_in_three_files(name):
 def test_a_prediction_is_easy_to_follow(cls, y):
     estimator = _estimator(cls).fit(X, y)
     # Of the jumps, eight are the guard of threads around encoding and inference.
-    assert (_hops(lambda: estimator.predict(X)) <= [35, 14, 20]).all()
+    assert (_hops(lambda: estimator.predict(X)) <= [36, 15, 21]).all()
 
 
 # Of the jumps, some 20 are guards: of threads, of what the caller has switched in torch, of
 # labels of other libraries, of weights. Some 30 of a classifier's look back at its rows, some 5 go
 # between the net and its loop of epochs, some 25 read rows in parts, wherever they are stored, and
-# some 20 choose the shortest way through a step, in shards or as a whole.
+# some 20 choose the shortest way through a step, in shards or as a whole; some 6 see to it that
+# weights and outputs are finite.
 @pytest.mark.parametrize(
     ("cls", "y", "most"),
     [
-        (HypersphericalPrototypeClassifier, LABELS, 209),
-        (HypersphericalRegressor, X[:, 0], 158),
-        (HypersphericalOrdinalClassifier, LABELS, 208),
-        (SphereNetClassifier, LABELS, 224),
-        (HypersphericalMultiTask, (LABELS, X[:, 0]), 198),
+        (HypersphericalPrototypeClassifier, LABELS, 215),
+        (HypersphericalRegressor, X[:, 0], 161),
+        (HypersphericalOrdinalClassifier, LABELS, 214),
+        (SphereNetClassifier, LABELS, 230),
+        (HypersphericalMultiTask, (LABELS, X[:, 0]), 202),
     ],
 )
 def test_a_fit_jumps_less_often_than_it_did(cls, y, most):

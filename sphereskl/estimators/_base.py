@@ -3,6 +3,7 @@
 The only module that imports scikit-learn's private helpers.
 """
 
+import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -16,6 +17,7 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -29,13 +31,13 @@ from ..training import (
     AngularCriterion,
     Criterion,
     TensorData,
-    infer,
     joined,
     neutral_torch,
     settle_interruption,
     unchanged_on_error,
 )
 from ._components import BACKBONES, takes_gaps
+from ._finite import infer_finite
 from ._fitted import Fitted
 from ._learning import check_unchanged, learn
 from ._parameters import PartsParametersMixin
@@ -300,7 +302,7 @@ class BaseSphereEstimator(
         encoded = encode_samples(self, X)
         most = _MOST_COSINES // len(self.module_.prototypes) if len(encoded) > _FEW else None
         read = getattr(self.module_, view)
-        return infer(read, encoded, device=self.device_, chunk_size=most).numpy()
+        return infer_finite(self, read, encoded, chunk_size=most).numpy()
 
     def _learn(
         self,
@@ -351,6 +353,8 @@ class BaseSphereEstimator(
             strata = self.target_encoder_.strata(target)
             rows = (X, target, weight)
             learn(self, rows, strata, judged, group, fresh=fresh, partial=partial, report=told)
+        if self.net_.diverged_ and (group is None or not group.rank):
+            warnings.warn(self.net_.diverged_, ConvergenceWarning, stacklevel=3)
         if self.net_.interrupted_:
             settle_interruption(len(self.net_.history))
         return self

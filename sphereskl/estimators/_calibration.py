@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..nn import averaging_gain, fit_scale
-from ..training import TensorData, infer, one_thread
+from ..training import TensorData, one_thread
+from ._finite import infer_finite
 
 # A single number is fitted: this many logits suffice, of at least and at most so many rows.
 _MOST_LOGITS, _LEAST_ROWS, _MOST_ROWS = 2**21, 250, 2**15
@@ -37,7 +38,7 @@ def calibrated_scale(
     data = data.thinned(min(_MOST_ROWS, most))
 
     def logits(*inputs: Any) -> Any:
-        return infer(estimator.module_.logits, *inputs, device=estimator.device_)[:, first:]
+        return infer_finite(estimator, estimator.module_.logits, *inputs)[:, first:]
 
     judged = logits(*data.inputs)
     mean = None if data.fold is None else logits(data.X)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..training import EncodedRows, TensorData, infer, one_thread
+from ..training import EncodedRows, TensorData, one_thread
+from ._finite import infer_finite
 from ._samples import encode_samples
 
 # Maximum number of quantiles of held-out errors that are kept.
@@ -112,7 +113,7 @@ def _look(
         return torch.cat([c, g.std(dim=0, correction=0)], dim=1)
 
     rest = () if member is None else (member,)
-    seen = infer(view, X, *rest, device=estimator.device_).double().numpy()
+    seen = infer_finite(estimator, view, X, *rest).double().numpy()
     n_targets = len(estimator.bounds_)
     return seen[:, :n_targets], seen[:, n_targets:] if seen.shape[1] > n_targets else None
 

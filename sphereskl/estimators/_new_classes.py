@@ -13,11 +13,11 @@ from ..preprocessing import take_rows
 from ..training import (
     EncodedRows,
     TensorData,
-    infer,
     neutral_torch,
     one_thread,
     unchanged_on_error,
 )
+from ._finite import infer_finite
 from ._learning import net_options
 from ._reference import merge, moments, outputs, rearranged
 from ._stored_samples import lazy_rows
@@ -138,7 +138,7 @@ def _mean_embeddings(
     labels: NDArray[Any],
 ) -> Tensor:
     """Return the weighted sum of the embeddings of every label, (n_labels, embedding_dim)."""
-    z = infer(estimator.module_.embed, encoded, device=estimator.device_).double()
+    z = infer_finite(estimator, estimator.module_.embed, encoded).double()
     place = torch.from_numpy(np.searchsorted(labels, y))
     share = torch.from_numpy(np.array(weight))[:, None]
     return torch.zeros(len(labels), z.shape[1]).double().index_add_(0, place, share * z)

@@ -12,7 +12,8 @@ from scipy.special import logsumexp
 from sklearn.utils.validation import check_is_fitted
 
 from ..geometry import cosines, fit_von_mises_fisher, normalize, von_mises_fisher_log_density
-from ..training import TensorData, infer, one_thread
+from ..training import TensorData, one_thread
+from ._finite import infer_finite
 from ._reference import Reference, refer, traits
 from ._samples import encode_samples
 
@@ -174,7 +175,7 @@ def _infer(estimator: Any, X: Any, read: Callable[[Any], Any]) -> NDArray[np.flo
     def view(X: Any) -> Any:
         return read(estimator.module_.embed(X))
 
-    return infer(view, encode_samples(estimator, X), device=estimator.device_).double().numpy()
+    return infer_finite(estimator, view, encode_samples(estimator, X)).double().numpy()
 
 
 def _cosine(estimator: Any, X: Any) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 from sklearn.utils import gen_batches
 from torch import Tensor
 
-from ..training import EncodedRows, TensorData, infer, one_thread
+from ..training import EncodedRows, TensorData, one_thread
+from ._finite import infer_finite
 
 # Maximum number of embeddings that are kept, and of held-out samples whose scores are.
 _MOST_KEPT = 1000
@@ -88,7 +89,7 @@ def outputs(estimator: Any, X: EncodedRows, *, unit: bool = False) -> NDArray[np
         h = backbone(X)
         return h if h.ndim == 2 else h.transpose(0, 1).flatten(1)
 
-    flat = infer(view, X, device=estimator.device_).double().numpy()
+    flat = infer_finite(estimator, view, X).double().numpy()
     h = flat.reshape(len(flat), -1, dim).transpose(1, 0, 2)
     return _unit(h) if unit else h
 
@@ -229,7 +230,7 @@ def traits(
 
     rest = () if member is None else (member,)
     most = _MOST_DISTANCES // (len(whitening) * centres.shape[1])
-    return infer(view, X, *rest, device=estimator.device_, chunk_size=most).double().numpy()
+    return infer_finite(estimator, view, X, *rest, chunk_size=most).double().numpy()
 
 
 def _whitening(reference: Reference) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from ._callbacks import OURS
 from ._criterion import AngularCriterion
 from ._data import ShuffledBatches, TensorData
 from ._data_parallel import share_model, shared_gradients, shared_infer
+from ._divergence import Diverged, FiniteEpochs, has_finite_weights
 from ._inference import infer
 from ._optimizers import take_step
 from ._process_group import ProcessGroup
@@ -51,6 +52,7 @@ class TrainingLoop(ReadableNet):
     executor_: Executor | None = None  # of threads that shards of a batch run in
     forward_: Callable[[Tensor], Tensor] | None = None  # compiled, if it is
     shards_: Shards | None = None
+    finite_: FiniteEpochs | None = None
 
     def fit_loop(
         self, X: Rows, y: Rows | None = None, epochs: int | None = None, **kwargs: Any
@@ -74,6 +76,9 @@ class TrainingLoop(ReadableNet):
             # A folder that only some machines see would let some resume and others begin.
             self.group_.check_same({"number of epochs that Resume leaves": n_left})
         self.shards_, step = self._cut(train), None
+        self.finite_ = FiniteEpochs(self)
+        if n_left < epochs:
+            self.finite_.keep(anew=True)
         for _ in range(n_left):
             self.notify("on_epoch_begin", **data)
             if step is None or self.group_ is not None or self._is_watched():
@@ -90,10 +95,11 @@ class TrainingLoop(ReadableNet):
                 self._validate(y.data)
                 self.module_.train()
             self.n_finished_ += 1
+            self.finite_.keep(anew=self._is_watched())
             self.notify("on_epoch_end", **data)
             if resume is not None:
+                self.check_weights()
                 resume.after_epoch(self)
-        self._check_weights()
         return self
 
     def _cut(self, train: TensorData) -> Shards | None:
@@ -224,20 +230,19 @@ class TrainingLoop(ReadableNet):
         # Checkpoints of skorch go by this.
         self.history.record(f"{name}_best", value < min(earlier, default=math.inf))
 
-    def _check_weights(self) -> None:
+    def check_weights(self) -> None:
         """Refuse weights that the last step made infinite or NaN, which no loss has seen."""
-        finite = [p.isfinite().all() for p in self.module_.parameters() if p.requires_grad]
-        if finite and not torch.stack(finite).all():
+        if not has_finite_weights(self.module_):
             raise self._diverged("weights are not finite after")
 
-    def _diverged(self, what: str) -> ValueError:
+    def _diverged(self, what: str) -> Diverged:
         rates = f"lr, which is {self.lr}"
         if self.backbone_lr is not None:
             rates += f", or backbone_lr, which is {self.backbone_lr}"
-        return ValueError(
-            f"Training diverged: {what} epoch {len(self.history)}; lower {rates}, set "
-            f"max_grad_norm, which is {self.max_grad_norm}, or see whether the network and the "
-            "loss return finite numbers, if they are your own."
+        return Diverged(
+            f"{what} epoch {len(self.history)}",
+            f"lower {rates}, set max_grad_norm, which is {self.max_grad_norm}, or see whether the "
+            "network and the loss return finite numbers, if they are your own.",
         )
 
     def _last_epoch(self) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from ..nn import EmbeddingModel
 from ._augmented import Augmentation
-from ._callbacks import explained
+from ._callbacks import QuietStopping, explained
 from ._carried import available_device, on_cpu, restore_momentum, stored_momentum
 from ._compiled import CompiledForward
 from ._criterion import AngularCriterion, Criterion
 from ._data import TensorData
 from ._data_parallel import settle
+from ._divergence import Diverged
 from ._loop import TrainingLoop
 from ._optimizers import make_optimizer
 from ._readable import RowNumbers
@@ -39,6 +40,7 @@ class EmbeddingNet(TrainingLoop):
     loading (whole tensors instead of a ``DataLoader``), its epoch loop (one host
     synchronisation per epoch; batch methods of callbacks are called only if they have any), its
     predictions (in the units of y) and its handling of Ctrl-C (reported by `interrupted_`).
+    Training that diverges ends with the last finite epoch (reported by `diverged_`).
 
     Parameters
     ----------
@@ -81,6 +83,9 @@ class EmbeddingNet(TrainingLoop):
     ----------
     interrupted_ : bool
         Whether Ctrl-C ended the last training.
+    diverged_ : str
+        If the last training diverged after at least one epoch: what was found, which epoch was
+        kept, and what may be done about it. Else empty.
     n_finished_ : int
         Number of completed epochs.
     """
@@ -89,6 +94,7 @@ class EmbeddingNet(TrainingLoop):
     optimizer_: Any
     # Whether the network may draw from torch's global generators in training.
     draws_globally_ = False
+    diverged_ = ""
 
     def __init__(
         self,
@@ -166,13 +172,19 @@ class EmbeddingNet(TrainingLoop):
         return self
 
     def partial_fit(self, X: TensorData, y: TensorData | None = None, **kwargs: Any) -> Self:
-        """Train for `max_epochs` on rows `X`, validating on rows `y` if given."""
+        """Train for `max_epochs` on rows `X`, validating on rows `y` if given.
+
+        Raises
+        ------
+        ValueError
+            If training diverges in its first epoch.
+        """
         if not self.initialized_:
             self.initialize()
         if self.optimizer_ is None:
             self.initialize_optimizer()
         self._choose_arithmetic()
-        self.interrupted_, self.scale = False, None
+        self.interrupted_, self.diverged_, self.scale = False, "", None
         self.n_finished_ = len(self.history)
         train = Rows(X, self.reader)
         self.judged_ = None if y is None else Rows(y, self.reader, judged=True)
@@ -183,8 +195,10 @@ class EmbeddingNet(TrainingLoop):
             if self.group_ is not None:
                 settle(self, self.group_)
         finally:
-            self.judged_ = self.heard_ = self.collected_ = None
+            self.judged_ = self.heard_ = self.collected_ = self.finite_ = None
         del self.history[self.n_finished_ :]
+        if self.diverged_:
+            self.optimizer_ = None  # its moments are not finite
         resume = resume_of(self)
         if resume is not None:
             resume.finish(self)
@@ -202,7 +216,20 @@ class EmbeddingNet(TrainingLoop):
             self.forward_ = CompiledForward(self.module_)
 
     def _train(self, train: Rows, told: dict[str, Any]) -> None:
-        """Train to the end, or until a callback or Ctrl-C ends it."""
+        """Train to the end, or until a callback, Ctrl-C or divergence ends it."""
+        try:
+            self._train_undisturbed(train, told)
+            if self.finite_ is not None:
+                self.check_weights()
+        except Exception as error:
+            del self.history[self.n_finished_ :]
+            if not isinstance(error, Diverged):
+                raise
+            self._return_to_finite(error)
+        finally:
+            self.module_.eval()
+
+    def _train_undisturbed(self, train: Rows, told: dict[str, Any]) -> None:
         try:
             self._begin(told)
             self.fit_loop(train, self.judged_)
@@ -212,11 +239,18 @@ class EmbeddingNet(TrainingLoop):
             if self.group_ is not None:  # the others may be at any step
                 raise
             self.interrupted_ = True
-        except Exception:
-            del self.history[self.n_finished_ :]
-            raise
-        finally:
-            self.module_.eval()
+
+    def _return_to_finite(self, error: Diverged) -> None:
+        """Keep the last finite epoch of a training that diverged; without one, it is an error."""
+        n_lost = None if self.finite_ is None else self.finite_.restore()
+        if n_lost is None:
+            raise ValueError(error.told()) from None
+        self.n_finished_ -= n_lost
+        del self.history[self.n_finished_ :]
+        # Early stopping returns to an earlier epoch still.
+        best = [c.best_epoch_ for _, c in self.callbacks_ if isinstance(c, QuietStopping)]
+        kept = min([len(self.history), *best])
+        self.diverged_ = error.told(f", and the weights of epoch {kept} are kept")
 
     def _begin(self, told: dict[str, Any]) -> None:
         if self._has_own_rate():

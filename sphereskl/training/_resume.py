@@ -181,7 +181,7 @@ class Resume(Callback):
             After on_train_end of all callbacks.
         """
         course, self.course_ = self.course_, None
-        if course is None or net.interrupted_:
+        if course is None or net.interrupted_ or net.diverged_:
             return
         if course.final is not None:
             # Changes of the network by callbacks at the end of training are done already.

@@ -1,6 +1,7 @@
 """Whatever goes wrong during a fit, nothing is lost: the estimator is what it was, or says so."""
 
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -9,10 +10,13 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+import torch
 from faults import ESTIMATORS, LABELS, OTHER_LABELS, OTHER_X, Fault, X
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
+from torch import nn
 
 from sphereskl import MLP, HypersphericalPrototypeClassifier, SphereNetClassifier
 
@@ -68,6 +72,55 @@ def test_a_worker_that_dies_ends_a_search_with_an_error():
     # The next search has workers again.
     found = search.set_params(estimator__backbone=MLP((8,))).fit(X, LABELS)
     assert 0 <= found.best_score_ <= 1
+
+
+class Break(nn.Module):
+    """Passes this many batches of a training, and then gives NaN."""
+
+    def __init__(self, n_left):
+        super().__init__()
+        self.n_left = n_left
+
+    def forward(self, x):
+        self.n_left -= self.training
+        return x * torch.nan if self.training and self.n_left < 0 else x
+
+
+class Breaking:
+    def __init__(self, n_left):
+        self.n_left = n_left
+
+    def __call__(self, input_shape):
+        return nn.Sequential(MLP((8,), n_members=1).build(input_shape, 8), Break(self.n_left))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("cls", ESTIMATORS, ids=lambda cls: cls.__name__)
+def test_a_fit_that_diverges_keeps_its_last_good_epoch(cls, early_stopping):
+    options = {
+        "lr_schedule": "constant",
+        "early_stopping": early_stopping,
+        "batch_size": 50,
+        "random_state": 0,
+    }
+    whole = cls(backbone=Breaking(1000), max_epochs=2, **options).fit(X, ESTIMATORS[cls][0])
+    n_batches = whole.history_[-1, "train_batch_count"]
+    model = cls(backbone=Breaking(2 * n_batches + 1), max_epochs=6, **options)
+    with pytest.warns(ConvergenceWarning, match=r"diverged: train_loss is nan in epoch 3, .* kept"):
+        model.fit(X, ESTIMATORS[cls][0])
+    assert model.n_iter_ == 2
+    np.testing.assert_array_equal(model.transform(X), whole.transform(X))
+    np.testing.assert_array_equal(model.predict(X), whole.predict(X))
+    twin = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(twin.predict(X), whole.predict(X))
+
+
+def test_a_search_scores_candidates_that_diverge_by_their_good_epochs():
+    model = HypersphericalPrototypeClassifier(backbone=Breaking(40), batch_size=50, random_state=0)
+    search = GridSearchCV(model, {"max_epochs": [2, 30]}, cv=3)
+    with pytest.warns(ConvergenceWarning, match="Training diverged"):
+        search.fit(X, LABELS)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def _in_a_process(code, **environment):

@@ -190,3 +190,44 @@ def test_a_description_of_ones_own_gets_categories_as_numbers():
     assert len(clf.module_.backbone) == 2
     HypersphericalPrototypeClassifier(backbone=backbone, **OPTIONS).fit(X, Y)
     assert backbone.built == (4,)
+
+
+class Overflowing(nn.Module):
+    """Gives infinity for large numbers, and NaN where it is asked to in evaluation mode."""
+
+    def __init__(self, is_nan=False):
+        super().__init__()
+        self.layer = nn.Linear(4, 8)
+        self.is_nan = is_nan
+
+    def forward(self, x):
+        outputs = self.layer(x.clamp(max=100).exp())
+        return outputs * torch.nan if self.is_nan and not self.training else outputs
+
+
+CLASSIFYING = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
+METHODS = (*CLASSIFYING, "resultant_length", "score_samples", "is_novel")
+
+
+@pytest.mark.parametrize("method", [*METHODS, "predict_interval", "predict_values"])
+def test_outputs_that_are_not_finite_are_named(method):
+    options = {"early_stopping": True, "validation_fraction": 0.3, **OPTIONS}
+    if method.startswith(("predict_i", "predict_v")):
+        model = HypersphericalRegressor(backbone=Overflowing(), **options).fit(X, X[:, 0])
+    else:
+        model = HypersphericalPrototypeClassifier(backbone=Overflowing(), **options).fit(X, Y)
+    called = getattr(model, "predict" if method == "predict_values" else method)
+    called(X)
+    rows = X.copy()
+    rows[7, 2] = 90  # beyond the largest float32, after exp
+    with pytest.raises(ValueError, match="not finite for 1 of 150 samples, first for row 7; see"):
+        called(rows)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("cls", [HypersphericalPrototypeClassifier, HypersphericalRegressor])
+def test_a_network_that_fails_in_evaluation_mode_only_is_noticed(cls, early_stopping):
+    model = cls(backbone=Overflowing(is_nan=True), early_stopping=early_stopping, **OPTIONS)
+    message = r"outputs are not finite for \d+ of \d+ samples|valid_loss is nan in epoch 1"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, Y).predict(X)

@@ -158,8 +158,12 @@ class EmbeddingModel(nn.Module):
         return g if g.ndim == 2 else g.mean(dim=0)
 
     def nearest(self, X: Tensor) -> Tensor:
-        """Return the index of the prototype of the largest logit, (n_samples,)."""
-        return self.logits(X).argmax(dim=1)
+        """Return the index of the prototype of the largest logit, (n_samples,).
+
+        -1 where it is not finite.
+        """
+        largest, index = self.logits(X).max(dim=1)
+        return index.where(largest.isfinite(), -1)
 
     def forward(self, X: Tensor, member: Tensor | None = None) -> Tensor:
         """Return the input of the loss: the logits.
