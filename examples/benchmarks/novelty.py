@@ -186,8 +186,8 @@ def report(args):
     tables = [*CHOSEN_ON, *CONFIRMED_ON]
     images = [case for case in frame["case"].unique() if case not in tables]
     groups = {
-        "sets of the choice": list(CHOSEN_ON),
-        "sets of the confirmation": list(CONFIRMED_ON),
+        "development sets": list(CHOSEN_ON),
+        "confirmation sets": list(CONFIRMED_ON),
         "images": images,
     }
     for measure in ("auroc", "fpr95"):
@@ -195,16 +195,17 @@ def report(args):
         means = pd.DataFrame({name: by_case[cases].mean(axis=1) for name, cases in groups.items()})
         means["all"] = by_case.mean(axis=1)
         spread = scores.groupby(["score", "seed"])[measure].mean().groupby("score").std()
-        means["over seeds"] = [f"± {spread[score]:.3f}" for score in means.index]
+        means["spread over seeds"] = [f"± {spread[score]:.3f}" for score in means.index]
         best = means.sort_values("all", ascending=measure == "fpr95")
         print(f"\n## {'AUROC' if measure == 'auroc' else 'FPR at 95 % TPR'}, means\n")
         print(best.round(3).to_markdown())
     print("\n## AUROC, all cases\n")
     by_score = scores.pivot_table(index="case", columns="score", values="auroc")
     print(by_score.round(3).to_markdown())
-    decided = frame[frame["false_alarms"].notna()].groupby("case")
-    print("\n## is_novel at a false alarm rate of 0.05\n")
-    print(decided[["false_alarms", "detected"]].mean().round(3).to_markdown())
+    names = {"false_alarms": "false alarm rate", "detected": "detection rate"}
+    decided = frame[frame["false_alarms"].notna()].rename(columns=names).groupby("case")
+    print("\n## `is_novel` at a false alarm rate of 0.05\n")
+    print(decided[[*names.values()]].mean().round(3).to_markdown())
 
 
 def main():
