@@ -6,6 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+# One call for all tensors, which torch exports without listing it.
+_torch: Any = torch
+
 
 class Diverged(Exception):
     """A loss or a weight is not finite.
@@ -63,8 +66,7 @@ class FiniteEpochs:
         if len(self.kept) < 2 or not _fit(self.kept[0], self.tensors):
             self.kept.append([tensor.clone() for tensor in self.tensors])
             return
-        for copy, tensor in zip(self.kept[0], self.tensors, strict=True):
-            copy.copy_(tensor)
+        _torch._foreach_copy_(self.kept[0], self.tensors)
         self.kept.rotate(-1)
 
     @torch.no_grad()
