@@ -47,6 +47,11 @@ def forms(views, smoothing, *, held_out):
         yield "unsmoothed", unsmoothed(gain * fitted * logits, smoothing)
         weights, bias = fit_vector(views, smoothing, fitted)
         yield "vector, unsmoothed", unsmoothed(gain * weights * logits + bias, smoothing)
+        by_class = fit_scales(views, smoothing, fitted)[logits.argmax(axis=1), None] * logits
+        yield "scale per class, unsmoothed", unsmoothed(gain * by_class, smoothing)
+        title = "scale per class, root of gain, unsmoothed"
+        yield title, unsmoothed(np.sqrt(gain) * by_class, smoothing)
+        yield "root of gain, unsmoothed", unsmoothed(np.sqrt(gain) * fitted * logits, smoothing)
     if held_out:
         power, scale = fit_power(views, float(scale))
         factor = scale * views["length"] ** power
@@ -107,6 +112,24 @@ def fit_vector(views, smoothing, scale):
     x = minimize(loss, np.zeros(2 * logits.shape[1]), jac=True, method="L-BFGS-B").x
     log_weight, bias = np.split(x, 2)
     return scale * np.exp(log_weight), bias
+
+
+def fit_scales(views, smoothing, scale):
+    """Fit a scale for the rows of every predicted class: the order of classes in a row stays.
+
+    The prior on the logarithm of each is that of `fit_scale`, at the common scale.
+    """
+    logits, target = (torch.from_numpy(views[name]) for name in ("judged", "judged_target"))
+    chosen = logits.argmax(dim=1)
+
+    def loss(x):
+        x = torch.from_numpy(x).requires_grad_()
+        log_p = _unsmoothed(scale * x.exp()[chosen, None] * logits, smoothing)
+        value = -log_p.gather(1, target[:, None]).sum() + x @ x / 2
+        return value.item(), torch.autograd.grad(value, x)[0].numpy()
+
+    x = minimize(loss, np.zeros(logits.shape[1]), jac=True, method="L-BFGS-B").x
+    return scale * np.exp(x)
 
 
 def fit_power(views, scale):
