@@ -160,7 +160,7 @@ def _check_predictions(model, found, n_rows, y, faults, bounds):
             low, high = np.nanmin(given_values, axis=0), np.nanmax(given_values, axis=0)
             if bounds is not None:
                 low, high = bounds
-            slack = 1e-6 * (np.abs(low) + np.abs(high)) + 1e-300
+            slack = 1e-6 * np.abs(low) + 1e-6 * np.abs(high) + 1e-300
             slack = slack + getattr(model, "bounds_margin", 0) * (high / 2 - low / 2) * 2
             if not ((values >= low - slack) & (values <= high + slack)).all():
                 faults.append("predict goes beyond the bounds of y")
