@@ -177,23 +177,26 @@ def report(args):
     """Print the tables."""
     frame = pd.read_csv(args.results)
     last = frame[frame["session"] == frame.groupby("set")["session"].transform("max")]
-    print("## After the last session, means over sets and seeds\n")
-    figures = last.groupby(["shots", "method"])[["accuracy", "base", "new"]].mean()
+    print("## Accuracy after the last session\n\nMeans over sets and seeds:")
+    names = {"base": "accuracy, base classes", "new": "accuracy, new classes"}
+    figures = last.groupby(["shots", "method"])[["accuracy", *names]].mean().rename(columns=names)
     means = frame.groupby(["shots", "method"])["accuracy"].mean()
     figures.insert(0, "mean over sessions", means)
     spread = last.groupby(["shots", "method", "seed"])["accuracy"].mean()
-    figures["over seeds"] = spread.groupby(["shots", "method"]).std()
+    figures["s.d. over seeds"] = spread.groupby(["shots", "method"]).std()
     for shots, part in figures.groupby(level="shots"):
         rows = "row" if shots == 1 else "rows"
         print(f"\n### {shots} {rows} of each new class\n")
         print(part.droplevel("shots").reindex(list(METHODS)).round(3).to_markdown())
-    print("\n## After the last session, by set\n")
+    print("\n## By set, after the last session\n")
     by_set = last.pivot_table(index=["shots", "method"], columns="set", values="accuracy")
-    print(by_set.round(3).reset_index().to_markdown(index=False))
-    print("\n## Session by session, 5 rows\n")
+    by_set = by_set.round(3).reset_index().rename(columns={"shots": "rows per new class"})
+    print(by_set.to_markdown(index=False))
+    print("\n## By session, 5 rows\n")
     curve = frame[frame["shots"] == 5]
     curve = curve.pivot_table(index=["set", "method"], columns="session", values="accuracy")
-    print(curve.round(3).reset_index().fillna("").to_markdown(index=False))
+    curve = curve.round(3).astype(object).where(curve.notna(), "")
+    print(curve.reset_index().to_markdown(index=False))
 
 
 def main():
