@@ -211,7 +211,7 @@ def test_ctrl_c_before_the_first_model_leaves_none(cls, y):
     assert not [name for name in vars(estimator) if name.endswith("_") and name[0] != "_"]
 
 
-@pytest.mark.parametrize("where", ["fit_scale", "infer"])
+@pytest.mark.parametrize("where", ["fit_scale", "infer_finite"])
 def test_ctrl_c_while_probabilities_are_calibrated_leaves_the_last_model(where, monkeypatch):
     from sphereskl.estimators import _calibration
 

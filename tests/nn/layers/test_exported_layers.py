@@ -35,7 +35,13 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("name", LAYERS)
+# An export takes seconds. Whole networks of the other layers are served in test_serving.py.
+QUICK = {"SphereLinear linear", "SphereConv2d padded", "MemberLinear", "PeriodicEmbedding"}
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in LAYERS]
+)
 def test_onnxruntime_gives_what_the_layer_gives(name):
     make, shape = LAYERS[name]
     torch.manual_seed(0)
