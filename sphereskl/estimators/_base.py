@@ -354,7 +354,8 @@ class BaseSphereEstimator(
             rows = (X, target, weight)
             learn(self, rows, strata, judged, group, fresh=fresh, partial=partial, report=told)
         if self.net_.diverged_ and (group is None or not group.rank):
-            warnings.warn(self.net_.diverged_, ConvergenceWarning, stacklevel=3)
+            # The caller of fit, behind the wrapper of scikit-learn.
+            warnings.warn(self.net_.diverged_, ConvergenceWarning, stacklevel=4)
         if self.net_.interrupted_:
             settle_interruption(len(self.net_.history))
         return self

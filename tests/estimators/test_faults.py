@@ -106,8 +106,10 @@ def test_a_fit_that_diverges_keeps_its_last_good_epoch(cls, early_stopping):
     whole = cls(backbone=Breaking(1000), max_epochs=2, **options).fit(X, ESTIMATORS[cls][0])
     n_batches = whole.history_[-1, "train_batch_count"]
     model = cls(backbone=Breaking(2 * n_batches + 1), max_epochs=6, **options)
-    with pytest.warns(ConvergenceWarning, match=r"diverged: train_loss is nan in epoch 3, .* kept"):
+    message = r"diverged: train_loss is nan in epoch 3, .* kept"
+    with pytest.warns(ConvergenceWarning, match=message) as told:
         model.fit(X, ESTIMATORS[cls][0])
+    assert {w.filename for w in told if w.category is ConvergenceWarning} == {__file__}
     assert model.n_iter_ == 2
     np.testing.assert_array_equal(model.transform(X), whole.transform(X))
     np.testing.assert_array_equal(model.predict(X), whole.predict(X))
