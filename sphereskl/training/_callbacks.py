@@ -62,7 +62,7 @@ class QuietStopping(EarlyStopping):
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         # Training may have stopped before its first epoch, with a history of earlier fits.
         best = getattr(self, "best_model_weights_", None)
-        # Nor is the best epoch the last one's successor, whose last step broke the weights.
+        # A best epoch beyond the history was dropped: its last step broke the weights.
         if net.history and best is not None and self.best_epoch_ < net.history[-1, "epoch"]:
             net.module_.load_state_dict(best)
 

@@ -243,6 +243,8 @@ class EmbeddingNet(TrainingLoop):
     def _return_to_finite(self, error: Diverged) -> None:
         """Keep the last finite epoch of a training that diverged; without one, it is an error."""
         n_lost = None if self.finite_ is None else self.finite_.restore()
+        if n_lost is None and self.interrupted_:
+            raise KeyboardInterrupt from None  # which the error would hide
         if n_lost is None:
             raise ValueError(error.told()) from None
         self.n_finished_ -= n_lost

@@ -130,6 +130,17 @@ def test_without_a_finite_epoch_it_is_an_error(step):
         _fit(_net(Breaking(BATCHES, in_gradient=True)), 1)
 
 
+def test_ctrl_c_is_not_hidden_by_weights_that_broke_before_it():
+    class Pressed(Breaking):
+        def forward(self, cosines, target, weight):
+            if self.n_steps == 2:
+                raise KeyboardInterrupt
+            return super().forward(cosines, target, weight)
+
+    with pytest.raises(KeyboardInterrupt):
+        _fit(_net(Pressed(1, in_gradient=True)))
+
+
 def test_training_goes_on_without_the_broken_momentum():
     net = _fit(_net(Breaking(2 * BATCHES, in_gradient=True)), 3)
     assert net.optimizer_ is None
