@@ -7,7 +7,7 @@ prints the tables of docs/benchmarks/tables.md from it:
     python examples/benchmarks/tables.py measure results.csv --models RealMLP_TD_S
     python examples/benchmarks/tables.py measure results.csv --half development \\
         --models "HypersphericalPrototypeClassifier(lr=1e-3, random_state=0)"
-    python examples/benchmarks/tables.py report results.csv [--plot pareto.png]
+    python examples/benchmarks/tables.py report results.csv [--plot pareto.png] [--ranks ranks.png]
 
 `--data DIR` reads tables from a folder. Every model computes on one core and gets the frame as it
 is, or what its documentation asks for. pytabkit and catboost, which no one needs for the package,
@@ -24,8 +24,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from critical_difference import critical_difference, draw_ranks
 from datasets import add_data_option, load_table
-from scipy.stats import rankdata, studentized_range
+from scipy.stats import rankdata
 from sklearn.compose import (
     TransformedTargetRegressor,
     make_column_selector,
@@ -279,11 +280,11 @@ def report(options):
             f"| {title} | {by_set[title].mean():.2f} | {m.score:.4f} | {m.log_loss:.4f} | "
             f"{m.ece:.4f} | {m.fit:.1f} | {m.predict:.2f} |"
         )
-    n_models, n_sets = len(chosen), len(by_set)
-    if n_models > 1 and n_sets > 1:
-        q = studentized_range.ppf(0.95, n_models, np.inf) / np.sqrt(2)
-        distance = q * np.sqrt(n_models * (n_models + 1) / (6 * n_sets))
+    if len(chosen) > 1 and len(by_set) > 1:
+        distance = critical_difference(len(chosen), len(by_set))
         print(f"\ncritical difference of mean ranks (Nemenyi, 5 %): {distance:.2f}")
+        if options.ranks:
+            draw_ranks(by_set.mean(), len(by_set), options.ranks)
     if options.plot:
         draw(means, is_regression, options.plot)
 
@@ -322,6 +323,7 @@ def main():
             add_data_option(command)
         else:
             command.add_argument("--plot", type=Path)
+            command.add_argument("--ranks", type=Path)
     options = parser.parse_args()
     # Every model computes on one core.
     torch.set_num_threads(1)

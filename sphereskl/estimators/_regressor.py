@@ -92,7 +92,7 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         Optimiser. "sgd" uses momentum 0.9. A callable, such as an optimiser class of torch, is
         called with parameter groups and ``lr``.
-    lr : float, default=4e-3
+    lr : float, default=8e-3
         Learning rate, positive: the maximum of `lr_schedule`. Lower it if training diverges.
     backbone_lr : float, default=None
         Learning rate of the backbone below its last layer, positive, for fine-tuning a
@@ -111,6 +111,8 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         `n_iter_no_change` epochs, and to restore the weights of the best epoch. "auto" does so
         where validation costs no training sample: with `X_val`, and with a backbone of several
         members, such as `sphereskl.MLP`, each validated on the samples it is not trained on.
+        The weights validated and kept are averages over about the last tenth of the steps, except
+        in networks with running statistics (batch normalisation).
     validation_fraction : float, default=0.1
         Hold-out: share of the training samples in [0, 1) that is held out for `early_stopping`;
         copies of a sample stay together. With 0, or if fewer than ten distinct samples would be
@@ -246,7 +248,7 @@ class HypersphericalRegressor(IntervalMixin, MultiOutputMixin, RegressorMixin, B
         max_epochs: int = 50,
         batch_size: int | Literal["auto"] = "auto",
         optimizer: str | Callable[..., Any] = "adamw",
-        lr: float = 4e-3,
+        lr: float = 8e-3,
         backbone_lr: float | None = None,
         lr_schedule: str = "one_cycle",
         weight_decay: float = 1e-2,

@@ -110,6 +110,8 @@ class SphereNetClassifier(BaseSphereClassifier):
         `n_iter_no_change` epochs, and to restore the weights of the best epoch. "auto" does so
         where validation costs no training sample: with `X_val`, and with a backbone of several
         members, such as `sphereskl.MLP`, each validated on the samples it is not trained on.
+        The weights validated and kept are averages over about the last tenth of the steps, except
+        in networks with running statistics (batch normalisation).
     validation_fraction : float, default=0.1
         Hold-out: share of the training samples in [0, 1), stratified, held out to fit `scale_`
         and for early stopping; copies of a sample stay together. With 0, or if fewer than ten

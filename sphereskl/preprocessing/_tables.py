@@ -187,8 +187,12 @@ class TableEncoder(BaseEstimator):
         """
         if not hasattr(self, "is_categorical_"):
             check_is_fitted(self)
-        validate_data(self, X, reset=False, skip_check_array=True)
-        X = X if is_plain(X) else self._reader.read(X)
+        is_numbers = is_plain(X)
+        # Nothing can be wrong with the columns of an array of as many, unless they have names.
+        known = is_numbers and X.shape[1:] == (self.n_features_in_,)
+        if not known or hasattr(self, "feature_names_in_"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        X = X if is_numbers else self._reader.read(X)
         if X.dtype.kind == "f" and np.isinf(X).any():
             _refuse_infinity(X)
         if not self.levels_:

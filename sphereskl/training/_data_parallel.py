@@ -104,12 +104,13 @@ def draw_apart(module: nn.Module, stream: int) -> None:
 
 
 def share_model(net: Any, group: ProcessGroup) -> None:
-    """Give every process the model of process 0.
+    """Give every process the model of process 0, and the average of its weights.
 
     Its buffers may differ, such as statistics of batches; the rest differs if processors round
     differently, and this must not accumulate.
     """
-    group.share([*net.module_.parameters(), *net.module_.buffers()])
+    averages = [] if net.average_ is None else net.average_.average
+    group.share([*net.module_.parameters(), *net.module_.buffers(), *averages])
 
 
 def settle(net: Any, group: ProcessGroup) -> None:

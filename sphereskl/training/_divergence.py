@@ -63,7 +63,9 @@ class FiniteEpochs:
         """
         if anew or not self.tensors:
             self.tensors = _changing(self.net)
-        if len(self.kept) < 2 or not _fit(self.kept[0], self.tensors):
+            if self.kept and not _fit(self.kept[-1], self.tensors):
+                self.kept.clear()
+        if len(self.kept) < 2:
             self.kept.append([tensor.clone() for tensor in self.tensors])
             return
         _torch._foreach_copy_(self.kept[0], self.tensors)

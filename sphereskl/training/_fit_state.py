@@ -131,6 +131,7 @@ def take_state(
         "criterion": (net.criterion_.state_dict(), "the loss"),
         "optimizer": (net.optimizer_.state_dict(), "the optimiser"),
         "schedule": (net.scheduler_ and net.scheduler_.state_dict(), "the schedule"),
+        "average": (net.average_ and net.average_.state(), "the averaged weights"),
         "generators": (_generators(net), "the random generators"),
         "history": (net.history[n_before:], "the history"),
     }
@@ -228,6 +229,8 @@ def set_state(net: Any, callbacks: list[tuple[str, Callback]], state: dict[str, 
     net.optimizer_.load_state_dict(state["optimizer"])
     if net.scheduler_ is not None:
         net.scheduler_.load_state_dict(state["schedule"])
+    if net.average_ is not None and state["average"]:  # none is left of a finished fit
+        net.average_.set_state(state["average"])
     _set_generators(net, state["generators"])
     layers = dict(_layers(net))
     for name, attributes in state["layers"].items():

@@ -11,6 +11,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
 
 from ._augmented import Augmentation, augmented, with_parity
+from ._averaged_weights import AveragedWeights, averaged_weights
 from ._by_member import by_member
 from ._callbacks import OURS
 from ._criterion import AngularCriterion
@@ -53,6 +54,8 @@ class TrainingLoop(ReadableNet):
     forward_: Callable[[Tensor], Tensor] | None = None  # compiled, if it is
     shards_: Shards | None = None
     finite_: FiniteEpochs | None = None
+    average_: AveragedWeights | None = None
+    least_: dict[str, float]  # losses of all epochs so far
 
     def fit_loop(
         self, X: Rows, y: Rows | None = None, epochs: int | None = None, **kwargs: Any
@@ -70,6 +73,7 @@ class TrainingLoop(ReadableNet):
         if not self._has_own_rate():
             n_steps = epochs * len(batches)
             self.scheduler_ = make_schedule(self.schedule, self.optimizer_, self.lr, n_steps)
+        self.least_, self.average_ = {}, averaged_weights(self)
         resume = resume_of(self)
         n_left = epochs if resume is None else resume.begin(self, X, y, epochs)
         if resume is not None and self.group_ is not None:
@@ -87,20 +91,31 @@ class TrainingLoop(ReadableNet):
                 if self.shards_ is not None:
                     self.shards_.forget()
                 self.module_.train()
+            self._follow_callbacks()
+            if self.average_ is not None:
+                self.average_.hide()
             changed = batches if self.augmentation is None else augmented(self, batches)
             self._train_epoch(changed, step)
             if self.group_ is not None:
                 share_model(self, self.group_)
             if y is not None:
+                if self.average_ is not None:
+                    self.average_.show()
                 self._validate(y.data)
                 self.module_.train()
             self.n_finished_ += 1
             self.finite_.keep(anew=self._is_watched())
             self.notify("on_epoch_end", **data)
+            self._follow_callbacks()
             if resume is not None:
                 self.check_weights()
                 resume.after_epoch(self)
         return self
+
+    def _follow_callbacks(self) -> None:
+        """Let what callbacks changed be trained on."""
+        if self.average_ is not None and self._is_watched():
+            self.average_.follow()
 
     def _cut(self, train: TensorData) -> Shards | None:
         """Return the shards of batches, if they are worthwhile on this device."""
@@ -122,6 +137,8 @@ class TrainingLoop(ReadableNet):
         told, values, sizes = [], [], []
         for batch in batches:
             values.append(step(batch))
+            if self.average_ is not None:
+                self.average_.update()
             sizes.append(len(batch.X))
             if len(values) == _STEPS_TOLD:
                 told.append(_columns(values))
@@ -224,11 +241,13 @@ class TrainingLoop(ReadableNet):
             value = self.group_.agreed(value)
         if not math.isfinite(value):
             raise self._diverged(f"{name} is {value} in")
-        epochs: list[dict[str, Any]] = list(self.history)
-        earlier = [epoch[name] for epoch in epochs if name in epoch]
-        self.history.record(name, value)
-        # Checkpoints of skorch go by this.
-        self.history.record(f"{name}_best", value < min(earlier, default=math.inf))
+        if name not in self.least_:
+            epochs: list[dict[str, Any]] = list(self.history)
+            self.least_[name] = min((e[name] for e in epochs if name in e), default=math.inf)
+        epoch = self._last_epoch()
+        # Checkpoints of skorch go by the second.
+        epoch[name], epoch[f"{name}_best"] = value, value < self.least_[name]
+        self.least_[name] = min(self.least_[name], value)
 
     def check_weights(self) -> None:
         """Refuse weights that the last step made infinite or NaN, which no loss has seen."""
@@ -246,7 +265,7 @@ class TrainingLoop(ReadableNet):
         )
 
     def _last_epoch(self) -> dict[str, Any]:
-        history: list[dict[str, Any]] = list(self.history)
+        history: Any = self.history
         return history[-1] if history else {}
 
     def _is_heard(self) -> bool:

@@ -195,7 +195,7 @@ class EmbeddingNet(TrainingLoop):
             if self.group_ is not None:
                 settle(self, self.group_)
         finally:
-            self.judged_ = self.heard_ = self.collected_ = self.finite_ = None
+            self.judged_ = self.heard_ = self.collected_ = self.finite_ = self.average_ = None
         del self.history[self.n_finished_ :]
         if self.diverged_:
             self.optimizer_ = None  # its moments are not finite

@@ -380,7 +380,7 @@ def test_a_wrong_name_is_told_and_nothing_is_set(name, told):
     model = _named()
     with pytest.raises(ValueError, match=f"{name} cannot be set because .*{told}"):
         model.set_params(lr=0.5, callbacks__stop__patience=9, **{name: 1})
-    assert (model.lr, model.callbacks[0][1].patience) == (4e-3, 2)
+    assert (model.lr, model.callbacks[0][1].patience) == (8e-3, 2)
 
 
 def test_a_callback_that_is_left_out_has_no_parameters():

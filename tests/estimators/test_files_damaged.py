@@ -248,8 +248,8 @@ TEXTS = {
         '"class_weight":null', f'"class_weight":{DEEP}'
     ),
     "a key twice": lambda text: text.replace('"code":[]', '"code":[],"code":[]'),
-    "NaN": lambda text: text.replace('"lr":0.004', '"lr":NaN'),
-    "a number without end": lambda text: text.replace('"lr":0.004', '"lr":' + "9" * 100_000),
+    "NaN": lambda text: text.replace('"lr":0.008', '"lr":NaN'),
+    "a number without end": lambda text: text.replace('"lr":0.008', '"lr":' + "9" * 100_000),
     "half of it": lambda text: text[: len(text) // 2],
     "a list": lambda text: text.replace('","format"', '"],"format"'),
 }

@@ -110,7 +110,14 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("name", TABLES)
+# Exports take seconds each: the others have parts that these and the tests below have as well.
+SLOW_TABLES = {"two classes", "median", "two values"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW_TABLES else []) for n in TABLES],
+)
 def test_arrays_are_served_as_they_are_predicted(name, tmp_path):
     model, y = TABLES[name]
     _compare(model.fit(X, y), X, tmp_path / "model.onnx")
@@ -126,10 +133,19 @@ def test_frames_are_served_with_categories_and_gaps_and_levels_of_no_row(tmp_pat
     frame, path = _frame(), tmp_path / "model.onnx"
     model = HypersphericalPrototypeClassifier(**OPTIONS).fit(frame, Y)
     _compare(model, frame, path)
+    _check_metadata(path)
     strange = frame.assign(s="zzz", b=np.nan)
     np.testing.assert_allclose(
         _served(path, strange)["probabilities"], model.predict_proba(strange), atol=1e-5
     )
+
+
+def _check_metadata(path):
+    about = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
+    assert json.loads(about["classes"]) == [0, 1, 2]
+    assert about["estimator"] == "HypersphericalPrototypeClassifier"
+    assert json.loads(about["outputs"])["label"] == "label__"  # columns have the other names
+    assert str(Path.cwd()).encode() not in path.read_bytes()
 
 
 def test_images_of_bytes_are_served_as_bytes(tmp_path):
@@ -138,6 +154,7 @@ def test_images_of_bytes_are_served_as_bytes(tmp_path):
     _compare(model.fit(images, OF_IMAGES), images, tmp_path / "model.onnx")
 
 
+@pytest.mark.slow  # in double precision below
 def test_spherical_convolutions_are_served(tmp_path):
     model = SphereNetClassifier(backbone=SphereCNN(3, (4, 8, 8)), **ON_IMAGES).fit(
         IMAGES, OF_IMAGES
@@ -149,7 +166,12 @@ def test_spherical_convolutions_are_served(tmp_path):
     "model",
     [
         SphereNetClassifier(backbone=SphereCNN(3, (4, 8, 8)), dtype="float64", **ON_IMAGES),
-        HypersphericalPrototypeClassifier(backbone=ConvNet((4, 8)), dtype="float64", **ON_IMAGES),
+        pytest.param(
+            HypersphericalPrototypeClassifier(
+                backbone=ConvNet((4, 8)), dtype="float64", **ON_IMAGES
+            ),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_networks_of_double_precision_are_served_though_the_runtime_lacks_it(model, tmp_path):
@@ -195,17 +217,6 @@ def test_networks_for_images_are_served(backbone, tmp_path):
 def test_networks_for_tables_are_served(backbone, tmp_path):
     model = HypersphericalPrototypeClassifier(backbone=backbone, **OPTIONS).fit(X, Y)
     _compare(model, X, tmp_path / "model.onnx")
-
-
-def test_metadata_say_what_the_file_is(tmp_path):
-    path = tmp_path / "model.onnx"
-    HypersphericalPrototypeClassifier(**OPTIONS).fit(_frame(), Y).to_onnx(path)
-    session = onnxruntime.InferenceSession(path)
-    about = session.get_modelmeta().custom_metadata_map
-    assert json.loads(about["classes"]) == [0, 1, 2]
-    assert about["estimator"] == "HypersphericalPrototypeClassifier"
-    assert json.loads(about["outputs"])["label"] == "label__"  # columns have the other names
-    assert str(Path.cwd()).encode() not in path.read_bytes()
 
 
 def test_before_fit_it_says_so(tmp_path):

@@ -52,7 +52,7 @@ def test_scores_rates_and_losses_are_in_the_history_and_in_the_log(capsys):
     header, _, *rows = capsys.readouterr().out.strip().splitlines()
     assert {"roc_auc", "train_loss", "valid_loss", "valid_score", "dur"} <= set(header.split())
     assert len(rows) == model.n_iter_ == 3
-    assert model.history_[:, "event_lr"] == pytest.approx([4e-3, 4e-4, 4e-5])
+    assert model.history_[:, "event_lr"] == pytest.approx([8e-3, 8e-4, 8e-5])
 
 
 def test_what_is_frozen_stays():
