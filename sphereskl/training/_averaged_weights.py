@@ -18,7 +18,7 @@ class AveragedWeights:
     """Average of the weights over about the last tenth of the steps so far.
 
     Training that may stop in any epoch stops while the learning rate is high, and every step
-    still moves the weights to and fro. Their average is what they move around, which otherwise
+    still moves the weights back and forth. Their average is what they move around, which otherwise
     only a learning rate near zero finds (Polyak and Juditsky [1]_).
 
     Parameters
