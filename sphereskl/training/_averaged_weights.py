@@ -98,23 +98,20 @@ class AveragedWeights:
 
 
 def averaged_weights(net: Any) -> AveragedWeights | None:
-    """Return the average of the weights of a net, if early stopping validates it.
+    """Return the average of the weights of a net, if it stops early.
 
     Parameters
     ----------
     net : TrainingLoop
-        With initialised callbacks.
+        With initialised callbacks, and validation samples.
 
     Returns
     -------
     average : AveragedWeights or None
-        ``None`` without early stopping by validation samples, and for networks with running
-        statistics, such as batch normalisation: those belong to the weights of the steps.
+        ``None`` without early stopping, and for networks with running statistics, such as batch
+        normalisation: those belong to the weights of the steps.
     """
-    stops = any(
-        isinstance(callback, QuietStopping) and callback.monitor == "valid_loss"
-        for _, callback in net.callbacks_
-    )
+    stops = any(isinstance(callback, QuietStopping) for _, callback in net.callbacks_)
     has_statistics = any(
         getattr(layer, "running_mean", None) is not None for layer in net.module_.modules()
     )

@@ -73,7 +73,7 @@ class TrainingLoop(ReadableNet):
         if not self._has_own_rate():
             n_steps = epochs * len(batches)
             self.scheduler_ = make_schedule(self.schedule, self.optimizer_, self.lr, n_steps)
-        self.least_, self.average_ = {}, averaged_weights(self)
+        self.least_, self.average_ = {}, None if y is None else averaged_weights(self)
         resume = resume_of(self)
         n_left = epochs if resume is None else resume.begin(self, X, y, epochs)
         if resume is not None and self.group_ is not None:
@@ -91,7 +91,8 @@ class TrainingLoop(ReadableNet):
                 if self.shards_ is not None:
                     self.shards_.forget()
                 self.module_.train()
-            self._follow_callbacks()
+                if self.average_ is not None:
+                    self.average_.follow()
             if self.average_ is not None:
                 self.average_.hide()
             changed = batches if self.augmentation is None else augmented(self, batches)
@@ -106,16 +107,12 @@ class TrainingLoop(ReadableNet):
             self.n_finished_ += 1
             self.finite_.keep(anew=self._is_watched())
             self.notify("on_epoch_end", **data)
-            self._follow_callbacks()
             if resume is not None:
+                if self.average_ is not None:
+                    self.average_.follow()
                 self.check_weights()
                 resume.after_epoch(self)
         return self
-
-    def _follow_callbacks(self) -> None:
-        """Let what callbacks changed be trained on."""
-        if self.average_ is not None and self._is_watched():
-            self.average_.follow()
 
     def _cut(self, train: TensorData) -> Shards | None:
         """Return the shards of batches, if they are worthwhile on this device."""
@@ -244,7 +241,7 @@ class TrainingLoop(ReadableNet):
         if name not in self.least_:
             epochs: list[dict[str, Any]] = list(self.history)
             self.least_[name] = min((e[name] for e in epochs if name in e), default=math.inf)
-        epoch = self._last_epoch()
+        epoch: Any = self.history[-1]
         # Checkpoints of skorch go by the second.
         epoch[name], epoch[f"{name}_best"] = value, value < self.least_[name]
         self.least_[name] = min(self.least_[name], value)

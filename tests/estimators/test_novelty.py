@@ -38,9 +38,12 @@ IS_KNOWN = Y < 8
 FIT = np.flatnonzero(IS_KNOWN)[:900]
 KNOWN, STRANGE = X[IS_KNOWN][900:], X[~IS_KNOWN]
 ONE = MLP(hidden_layer_sizes=(32,), n_members=1)
+# At the default rate, twice this, strangers are told apart less well by agreement of members
+# (0.88 by their resultant length), which 20 epochs bring closer together.
+OPTIONS = {"lr": 4e-3, "max_epochs": 20, "random_state": 0}
 MODELS = {
-    "members": HypersphericalPrototypeClassifier(max_epochs=20, random_state=0),
-    "one network": HypersphericalPrototypeClassifier(backbone=ONE, max_epochs=20, random_state=0),
+    "members": HypersphericalPrototypeClassifier(**OPTIONS),
+    "one network": HypersphericalPrototypeClassifier(backbone=ONE, **OPTIONS),
     "norm": HypersphericalPrototypeClassifier(
         loss="logits", embedding_dim=64, max_epochs=20, random_state=0
     ),
@@ -72,7 +75,7 @@ def _auroc(model, method="auto"):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_scores_are_higher_for_rows_of_classes_that_were_learned(members, method):
-    assert _auroc(members, method) > 0.85
+    assert _auroc(members, method) > 0.9
 
 
 def test_the_default_tells_strangers_apart_whatever_the_model(model):
@@ -200,7 +203,7 @@ def test_parts_of_a_stream_add_to_what_is_known():
     part = FIT[Y[FIT] < 2]
     model.partial_fit(X[part], Y[part])
     assert (model._reference["counts"] > 0).all()
-    assert model.is_novel(KNOWN).mean() < 0.35
+    assert model.is_novel(KNOWN).mean() < 0.3
 
 
 def test_a_new_fit_forgets_what_was_known():

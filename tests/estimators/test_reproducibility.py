@@ -29,8 +29,9 @@ def default(digits):
     return HypersphericalPrototypeClassifier(max_epochs=3, random_state=0).fit(*digits)
 
 
-def test_processes_agree_whatever_their_threads(default, digits, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # one here
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_processes_agree_whatever_their_threads(threads, default, digits, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
     run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     here = hashlib.sha256(default.predict_proba(digits[0]).tobytes()).hexdigest()
     assert run.stdout.strip() == here
