@@ -76,12 +76,12 @@ class Softmax(Judged, SphereNetClassifier):
     smoothing = 0.0
 
     def _make_criterion(self):
-        return Criterion(cross_entropy, label_smoothing=self.smoothing)
+        return Criterion(cross_entropy, uses_scale=True, label_smoothing=self.smoothing)
 
 
 def make_model(name, options, seed):
     """Return an unfitted classifier; `options` are those in which tables and images differ."""
-    common = {"random_state": seed, "lr": 4e-3, **options}
+    common = {"random_state": seed, "lr": 8e-3, **options}
     if name in SOFTMAX:
         model = Softmax(loss="softmax", **common)
         model.smoothing = SOFTMAX[name]

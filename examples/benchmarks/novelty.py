@@ -95,7 +95,7 @@ def softmax_scores(case, seed, options):
     """Yield the same for detectors on the network with a softmax layer."""
     (X, y), known, new = case
     options = {"backbone": MLP(), **options}
-    model = SphereNetClassifier(loss="softmax", lr=4e-3, random_state=seed, **options).fit(X, y)
+    model = SphereNetClassifier(loss="softmax", lr=8e-3, random_state=seed, **options).fit(X, y)
     target = torch.from_numpy(np.searchsorted(model.classes_, y))
     features = [_features(model, rows) for rows in (X, known, new)]
     weights, biases = _last_layer(model)

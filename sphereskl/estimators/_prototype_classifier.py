@@ -64,7 +64,7 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
         Inverse temperature: factor of the cosines in training, in [1e-6, 1e6], under
         ``loss="cross_entropy"``; "learned" trains it with the network.
         The `scale_` of predicted probabilities is always fitted after training.
-    label_smoothing : float, default=0.1
+    label_smoothing : float, default=0.0
         Label smoothing: share of the target probability in [0, 1) spread evenly over all
         classes, for "cross_entropy" and "logits".
     n_reserved : int, default=0
@@ -260,7 +260,7 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
         prototypes: Any = "auto",
         loss: str | Callable[..., Tensor] = "cross_entropy",
         scale: float | Literal["learned"] = "learned",
-        label_smoothing: float = 0.1,
+        label_smoothing: float = 0.0,
         n_reserved: int = 0,
         categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | dict[str, int] | None = None,
@@ -347,12 +347,16 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
     def _assemble(
         self, backbone: nn.Module, prototypes: Tensor, criterion: nn.Module
     ) -> EmbeddingModel:
+        # Of inner products that keep the norm the scale is 1.
+        learned, scale = self.scale == "learned", 1.0
+        if self.loss != "logits":
+            scale = separating_scale(len(self.classes_)) if learned else self.scale
         return EmbeddingModel(
             backbone,
             prototypes,
             learn_prototypes=self._is("prototypes", "learned"),
-            scale=separating_scale(len(self.classes_)) if self.scale == "learned" else self.scale,
-            learn_scale=self.scale == "learned" and self.loss == "cross_entropy",
+            scale=scale,
+            learn_scale=learned and self.loss == "cross_entropy",
             free_norm=self.loss == "logits",
             n_reserved=len(prototypes) - len(self.classes_),
         )
@@ -371,12 +375,10 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
     def _make_criterion(self) -> Criterion:
         if callable(self.loss):
             return Criterion(self.loss)
-        smoothed = self.loss in ("cross_entropy", "logits")
-        return Criterion(
-            LOSSES[self.loss],
-            uses_scale=self.loss == "cross_entropy",
-            **({"label_smoothing": self.label_smoothing} if smoothed else {}),
-        )
+        if self.loss in ("cross_entropy", "logits"):
+            smoothing = {"label_smoothing": self.label_smoothing}
+            return Criterion(LOSSES[self.loss], uses_scale=True, **smoothing)
+        return Criterion(LOSSES[self.loss])
 
     def _is(self, parameter: str, value: str) -> bool:
         """Tell whether a parameter, which may be an array, equals a string."""

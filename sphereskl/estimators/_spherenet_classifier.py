@@ -381,4 +381,6 @@ class SphereNetClassifier(BaseSphereClassifier):
 
     def _make_criterion(self) -> Criterion | AngularCriterion:
         loss = resolve_loss(self.loss, self.margin, self._given_operator())
-        return Criterion(cross_entropy) if loss is None else AngularCriterion(loss)
+        if loss is None:
+            return Criterion(cross_entropy, uses_scale=True)  # which is 1
+        return AngularCriterion(loss)

@@ -55,11 +55,14 @@ class TensorData(NamedTuple):
         )
 
     def thinned(self, most: int) -> "TensorData":
-        """Return at most `most` rows, evenly spaced among all."""
-        every = -(-len(self.target) // most)
-        if every == 1:
+        """Return at most `most` rows in their order, a random sample that is always the same.
+
+        Every other row would be of the same class if classes alternate.
+        """
+        if len(self.target) <= most:
             return self
-        return self.select(torch.arange(0, len(self.target), every, device=self.target.device))
+        order = torch.randperm(len(self.target), generator=torch.Generator().manual_seed(0))
+        return self.select(order[:most].sort().values.to(self.target.device))
 
     def batches(self, indices: tuple[Tensor, ...]) -> Iterator["TensorData"]:
         """Gather batches.

@@ -185,4 +185,4 @@ def expected_scale(module: EmbeddingModel, criterion: Criterion | AngularCriteri
         return criterion.loss.logits(torch.ones(1, n_classes)).max().item()
     if criterion.uses_scale:
         return module.scale.item()
-    return 1.0 if module.free_norm else separating_scale(n_classes)
+    return separating_scale(n_classes)

@@ -71,10 +71,17 @@ def test_selection_of_bare_data_is_bare():
     assert set(selected[2:]) == {None}
 
 
-@pytest.mark.parametrize(("most", "kept"), [(20, 10), (10, 10), (9, 5), (3, 3), (1, 1)])
-def test_thinned_rows_are_evenly_apart_and_no_more_than_asked_for(most, kept):
+@pytest.mark.parametrize(("most", "kept"), [(20, 10), (10, 10), (9, 9), (3, 3), (1, 1)])
+def test_thinned_rows_are_a_sample_in_order_and_no_more_than_asked_for(most, kept):
     data = TensorData(torch.arange(10.0)[:, None], torch.arange(10))
     thinned = data.thinned(most)
     assert len(thinned.target) == kept
     assert torch.equal(thinned.X[:, 0].long(), thinned.target)
-    assert len(thinned.target.diff().unique()) <= 1
+    assert (thinned.target.diff() > 0).all()
+    assert torch.equal(data.thinned(most).target, thinned.target)
+
+
+def test_thinned_rows_are_of_all_classes_that_alternate():
+    alternating = TensorData(torch.zeros(3000, 1), torch.arange(3000) % 3)
+    shares = alternating.thinned(1000).target.bincount(minlength=3) / 1000
+    torch.testing.assert_close(shares, torch.full((3,), 1 / 3), rtol=0.1, atol=0.0)

@@ -239,12 +239,10 @@ def test_without_validation_rows_there_are_no_validation_columns():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_validation_is_the_loss_of_the_trained_model(weighted):
+def test_validation_is_the_loss_of_the_trained_model_at_its_best_scale(weighted):
     valid = _data(37, seed=1, weighted=weighted)
     net = _net().partial_fit(_data(), valid)
-    expected = cross_entropy(
-        net.module_(valid.X), valid.target, valid.weight, scale=net.module_.scale
-    )
+    expected = net.criterion_.of_validation(net.module_(valid.X), *valid[1:3], net.module_)
     assert net.history[-1, "valid_loss"] == pytest.approx(expected.item(), rel=1e-6)
 
 
@@ -317,7 +315,7 @@ def test_early_stopping_restores_the_best_model():
     valid = _data(60, seed=1)
     net.partial_fit(_data(40), valid)
     losses = net.history[:, "valid_loss"]
-    restored = cross_entropy(net.module_(valid.X), valid.target, scale=net.module_.scale)
+    restored = net.criterion_.of_validation(net.module_(valid.X), *valid[1:3], net.module_)
     assert len(losses) < 50
     assert restored.item() == pytest.approx(min(losses), rel=1e-6)
     assert not net.interrupted_
