@@ -1,7 +1,7 @@
 """Classes in an order: prototypes on an arc compared with plain ones and other ordinal models.
 
-Prints the table of docs/benchmarks/ordinal.md. `mord` and `coral-pytorch` take part if they
-are installed:
+Prints the table of docs/benchmarks/ordinal.md. `mord`, `coral-pytorch` and `dlordinal` take part if
+they are installed:
 
     python examples/benchmarks/ordinal.py [--data DIR] [--sets car cmc]
 
@@ -36,6 +36,11 @@ try:
     from coral_pytorch.losses import coral_loss
 except ImportError:
     CoralLayer = None
+try:
+    from dlordinal.losses import TriangularLoss
+    from dlordinal.output_layers import CLM
+except ImportError:
+    CLM = None
 
 # Labels from the lowest to the highest, where sorting does not give the order.
 ORDERS = {
@@ -58,8 +63,8 @@ PLAIN, DEFAULT = "plain", "ordinal"
 WANTED_LOWER = {"MAE": True, "kappa": False, "accuracy": False}
 
 
-class Coral(torch.nn.Module):
-    """A perceptron of two layers of 256 below the layer and loss of coral-pytorch."""
+class Thresholds(torch.nn.Module):
+    """A perceptron of two layers of 256 below a layer that has thresholds for the classes."""
 
     def fit(self, X, y):
         torch.manual_seed(0)
@@ -71,27 +76,62 @@ class Coral(torch.nn.Module):
             torch.nn.Linear(256, 256),
             torch.nn.ReLU(),
             torch.nn.Dropout(0.2),
-            CoralLayer(256, self.n_classes),
+            *self.layers(),
         )
-        X, levels = as_tensor(X), torch.from_numpy(y)[:, None] > torch.arange(self.n_classes - 1)
-        thresholds = self.network[-1].coral_bias
-        weights = [p for p in self.parameters() if p is not thresholds]
+        X, y = as_tensor(X), torch.from_numpy(y)
+        thresholds = self.thresholds()
+        weights = [p for p in self.parameters() if all(p is not t for t in thresholds)]
         # At the rate of the weights, thresholds would not arrive in so few steps.
-        groups = [{"params": weights}, {"params": [thresholds], "weight_decay": 0.0}]
+        groups = [{"params": weights}, {"params": thresholds, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, weight_decay=1e-2)
         n_steps = 50 * -(-len(X) // 128)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [2e-3, 0.1], n_steps)
         for _ in range(50):
             for rows in torch.randperm(len(X)).tensor_split(n_steps // 50):
                 optimizer.zero_grad()
-                coral_loss(self.network(X[rows]), levels[rows].float()).backward()
+                self.loss(self.network(X[rows]), y[rows]).backward()
                 optimizer.step()
                 schedule.step()
         return self
 
     def predict(self, X):
         with torch.no_grad():
-            return (self.eval().network(as_tensor(X)) > 0).sum(dim=1).numpy()
+            return self.decide(self.eval().network(as_tensor(X))).numpy()
+
+
+class Coral(Thresholds):
+    """Layer and loss of coral-pytorch."""
+
+    def layers(self):
+        return [CoralLayer(256, self.n_classes)]
+
+    def thresholds(self):
+        return [self.network[-1].coral_bias]
+
+    def loss(self, outputs, target):
+        levels = target[:, None] > torch.arange(self.n_classes - 1)
+        return coral_loss(outputs, levels.float())
+
+    def decide(self, outputs):
+        return (outputs > 0).sum(dim=1)
+
+
+class CumulativeLink(Thresholds):
+    """Cumulative link layer of dlordinal, with its triangular soft labels."""
+
+    def layers(self):
+        return [torch.nn.Linear(256, 1), CLM(self.n_classes, "logit")]
+
+    def thresholds(self):
+        return [self.network[-1].thresholds_b_, self.network[-1].thresholds_a_]
+
+    def loss(self, outputs, target):
+        # The loss takes logits: the softmax of logarithms of probabilities is the probabilities.
+        loss = TriangularLoss(torch.nn.CrossEntropyLoss(), self.n_classes)
+        return loss(outputs.clamp_min(1e-9).log(), target)
+
+    def decide(self, outputs):
+        return outputs.argmax(dim=1)
 
 
 class RoundedRidge(Ridge):
@@ -140,6 +180,8 @@ def contenders():
         models["mord LogisticAT"] = LogisticAT()
     if CoralLayer is not None:
         models["CORAL"] = Coral()
+    if CLM is not None:
+        models["dlordinal CLM"] = CumulativeLink()
     return models
 
 
@@ -197,7 +239,8 @@ def main():
         f"{sklearn.__version__}, Python {platform.python_version()}, one thread; 5 folds (seed 0), "
         f"models with seed 0, at most {options.rows:,} rows\n"
     )
-    for package, found in {"mord": LogisticAT, "coral-pytorch": CoralLayer}.items():
+    rivals = {"mord": LogisticAT, "coral-pytorch": CoralLayer, "dlordinal": CLM}
+    for package, found in rivals.items():
         if found is None:
             print(f"{package} is not installed: left out")
     better = {score: {title: 0 for title in contenders()} for score in WANTED_LOWER}

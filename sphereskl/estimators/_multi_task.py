@@ -21,8 +21,6 @@ from ._prototypes import PLACEMENTS, default_dim, requested_dim, resolve_prototy
 from ._samples import check_samples
 
 _CLASS_LOSSES = ("cross_entropy", "squared_cosine", "cosine")
-# The defaults of HypersphericalPrototypeClassifier.
-_LABEL_SMOOTHING = 0.1
 
 
 class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphereEstimator):
@@ -335,13 +333,11 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         )
 
     def _make_criterion(self) -> Criterion:
-        smoothed = self.loss == "cross_entropy"
         return Criterion(
             joint_loss,
-            uses_scale=smoothed,
+            uses_scale=self.loss == "cross_entropy",
             class_loss=self.loss,
             task_weight=self.task_weight,
-            **({"label_smoothing": _LABEL_SMOOTHING} if smoothed else {}),
         )
 
     def _calibrate(self, data: TensorData, n_distinct: int) -> None:

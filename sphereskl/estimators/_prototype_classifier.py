@@ -347,19 +347,20 @@ class HypersphericalPrototypeClassifier(NewClassesMixin, BaseSphereClassifier):
     def _assemble(
         self, backbone: nn.Module, prototypes: Tensor, criterion: nn.Module
     ) -> EmbeddingModel:
-        # Of inner products that keep the norm the scale is 1.
-        learned, scale = self.scale == "learned", 1.0
-        if self.loss != "logits":
-            scale = separating_scale(len(self.classes_)) if learned else self.scale
         return EmbeddingModel(
             backbone,
             prototypes,
             learn_prototypes=self._is("prototypes", "learned"),
-            scale=scale,
-            learn_scale=learned and self.loss == "cross_entropy",
+            scale=self._initial_scale(),
+            learn_scale=self.scale == "learned" and self.loss == "cross_entropy",
             free_norm=self.loss == "logits",
             n_reserved=len(prototypes) - len(self.classes_),
         )
+
+    def _initial_scale(self) -> float:
+        if self.loss == "logits":
+            return 1.0  # the norm takes its place
+        return separating_scale(len(self.classes_)) if self.scale == "learned" else self.scale
 
     def _default_dim(self) -> int:
         if self._is("prototypes", "polygon"):

@@ -222,9 +222,7 @@ class TrainingLoop(ReadableNet):
         outputs = judge(self.module_, *data.inputs, device=self.device)
         outputs = outputs.to(data.target.device)
         with torch.inference_mode():
-            loss = self.criterion_.of_validation(
-                outputs, data.target, data.weight, self.module_
-            )
+            loss = self.criterion_.of_validation(outputs, data.target, data.weight, self.module_)
             self._record_loss("valid_loss", loss.item())
             if self.valid_score is not None:
                 logits = self.criterion_.logits(outputs)

@@ -120,7 +120,6 @@ def test_the_scale_is_that_of_unseen_rows_made_fit_for_the_mean(seen):
         valid.target,
         expected=model.module_.scale.item(),
         n_distinct=len(np.unique(X, axis=0)),
-        label_smoothing=0.1,
     )
     gain = averaging_gain(single, mean, 4)
     assert gain > 1

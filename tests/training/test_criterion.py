@@ -103,8 +103,9 @@ _NOISY = torch.randn(600, 3, generator=torch.Generator().manual_seed(1)).double(
 _TARGET = torch.arange(600) % 3
 _NOISY[torch.arange(600), _TARGET] += 1.0
 _WEIGHT = torch.linspace(0.2, 1.8, 600).double()
-_JOINT = torch.cat([_NOISY[:, :1].tanh(), _NOISY], dim=1), torch.stack(
-    [_TARGET.double(), _NOISY[:, 1].tanh()], dim=1
+_JOINT = (
+    torch.cat([_NOISY[:, :1].tanh(), _NOISY], dim=1),
+    torch.stack([_TARGET.double(), _NOISY[:, 1].tanh()], dim=1),
 )
 _SMOOTHED = Criterion(cross_entropy, uses_scale=True, label_smoothing=0.1)
 _ORDINAL = Criterion(soft_cross_entropy, uses_scale=True, soft_labels=torch.eye(3) * 0.7 + 0.1)

@@ -60,9 +60,9 @@ def test_predictions_are_computed_in_full():
 def test_it_learns_as_well(backbone):
     images = {} if backbone == "auto" else {"input_shape": (8, 8)}
     full, half = (
-        _classifier(
-            backbone, precision=precision, label_smoothing=0.1, max_epochs=6, **images
-        ).fit(X[:1200], y[:1200])
+        _classifier(backbone, precision=precision, label_smoothing=0.1, max_epochs=6, **images).fit(
+            X[:1200], y[:1200]
+        )
         for precision in ("full", "bf16")
     )
     assert half.loss_curve_ != full.loss_curve_
