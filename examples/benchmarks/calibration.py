@@ -32,13 +32,13 @@ TABLES = (
 IMAGES = ["mnist", "fashion_mnist"]
 SMOOTHINGS = {"prototypes, 0": 0.0, "prototypes, 0.05": 0.05, "prototypes, 0.1": 0.1}
 SOFTMAX = {"softmax": 0.0, "softmax, 0.1": 0.1}
-HELD_OUT = "prototypes, 0.1, held out"
-DEFAULT = "prototypes, 0.1"
+HELD_OUT = "prototypes, 0, held out"
+DEFAULT, SMOOTHED = "prototypes, 0", "prototypes, 0.1"
 MAIN = [
-    ("prototypes, 0", "scale_"),
     (DEFAULT, "scale_"),
-    (DEFAULT, "unsmoothed"),
-    (DEFAULT, "vector, unsmoothed"),
+    (DEFAULT, "vector"),
+    (SMOOTHED, "scale_"),
+    (SMOOTHED, "unsmoothed"),
     ("softmax", "trained scale"),
     ("softmax", "scale_"),
     ("softmax", "vector"),

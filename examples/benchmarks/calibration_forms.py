@@ -39,6 +39,7 @@ def forms(views, smoothing, *, held_out):
     yield "trained scale", log_softmax(trained * logits, axis=1)
     if gain != 1:
         yield "scale_ without gain", log_softmax(scale / gain * logits, axis=1)
+        yield "scale_, root of gain", log_softmax(scale / np.sqrt(gain) * logits, axis=1)
     weights, bias = fit_vector(views, 0.0, scale / gain)
     yield "vector", log_softmax(gain * weights * logits + bias, axis=1)
     if smoothing:

@@ -70,9 +70,7 @@ def refer(
     if former is not None:
         reference = merge(former, reference, memory=_MEMORY)
     judges = train if valid is None else valid
-    every = -(-len(judges.X) // _MOST_KEPT)
-    judges = judges.select(torch.arange(0, len(judges.X), every, device=judges.target.device))
-    judged = traits(estimator, reference, *judges.inputs)
+    judged = traits(estimator, reference, *judges.thinned(_MOST_KEPT).inputs)
     if former is not None:
         judged = np.concatenate([judged, former["judged"]])[:_MOST_KEPT]
     return {**reference, "judged": judged}
