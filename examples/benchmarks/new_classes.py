@@ -72,9 +72,9 @@ class Stream:
         return self.X.iloc[rows], self.y[rows]
 
 
-def added(stream, seed, **params):
+def added(stream, seed):
     """`add_classes`: imprinted prototypes, no training."""
-    model = HypersphericalPrototypeClassifier(random_state=seed, **params)
+    model = HypersphericalPrototypeClassifier(random_state=seed)
     model.fit(*stream.take(stream.base_rows))
 
     def session(labels, known, shots):
@@ -138,7 +138,6 @@ def retrained(stream, seed):
 
 METHODS = {
     "add_classes": added,
-    "add_classes, label_smoothing=0": lambda s, seed: added(s, seed, label_smoothing=0.0),
     "n_reserved, partial_fit": claimed,
     "softmax, nearest class mean": centroids,
     "trained anew": retrained,
