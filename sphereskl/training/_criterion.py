@@ -8,6 +8,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
+from ..geometry import one_thread
 from ..nn import AngularMarginLoss, EmbeddingModel
 from ._data import TensorData
 
@@ -68,6 +69,7 @@ class Criterion(nn.Module):
         scale = model.log_scale.exp()
         return self.loss(outputs, target, weight, scale=scale, **self.options)
 
+    @one_thread()
     def of_validation(
         self, outputs: Tensor, target: Tensor, weight: Tensor | None, model: EmbeddingModel
     ) -> Tensor:
@@ -92,7 +94,7 @@ class Criterion(nn.Module):
         Notes
         -----
         The scale of probabilities is fitted after training. Validated at the scale of training, a
-        network that becomes too confident seems to get worse while it still learns to tell
+        network that becomes overconfident seems to get worse while it still learns to tell
         classes apart, and early stopping ends too soon. What is left at the best scale is the
         refinement error of Berta et al. [1]_, estimated as they do.
 
