@@ -10,6 +10,7 @@ predictions in the same bits; "the best so far" is what Ctrl-C keeps of a networ
 """
 
 import argparse
+import inspect
 import os
 import sys
 import warnings
@@ -55,9 +56,10 @@ class Fault:
         self.error, self.at, self.n_calls = error, at, 0
 
     def __call__(self, frame, event, arg):
-        # Expressions that generate are entered again when thrown away, where Python drops errors.
+        # Generators are entered again when they are thrown away, where Python drops errors; what
+        # they call is counted.
         code = frame.f_code
-        is_call = event == "call" and code.co_name != "<genexpr>"
+        is_call = event == "call" and not code.co_flags & inspect.CO_GENERATOR
         if is_call and code.co_filename.startswith(ROOT):
             self.n_calls += 1
             if self.n_calls == self.at:
