@@ -10,7 +10,6 @@ predictions in the same bits; "the best so far" is what Ctrl-C keeps of a networ
 """
 
 import argparse
-import inspect
 import os
 import sys
 import warnings
@@ -56,10 +55,9 @@ class Fault:
         self.error, self.at, self.n_calls = error, at, 0
 
     def __call__(self, frame, event, arg):
-        # Generators are entered again when they are thrown away, where Python drops errors; what
-        # they call is counted.
+        # Expressions that generate are entered again when thrown away, where Python drops errors.
         code = frame.f_code
-        is_call = event == "call" and not code.co_flags & inspect.CO_GENERATOR
+        is_call = event == "call" and code.co_name != "<genexpr>"
         if is_call and code.co_filename.startswith(ROOT):
             self.n_calls += 1
             if self.n_calls == self.at:
@@ -68,6 +66,7 @@ class Fault:
 
     def during(self, call):
         """Return what a call raised."""
+        former, sys.unraisablehook = sys.unraisablehook, self._again
         sys.setprofile(self)
         try:
             call()
@@ -75,6 +74,15 @@ class Fault:
             return error
         finally:
             sys.setprofile(None)
+            sys.unraisablehook = former
+
+    def _again(self, dropped):
+        """Raise an error that Python dropped at the next call: a generator was thrown away."""
+        if dropped.exc_value is not self.error:
+            sys.__unraisablehook__(dropped)
+            return
+        self.at = self.n_calls + 1
+        sys.setprofile(self)
 
 
 def outcome(model, y, error, at, rows, target):
