@@ -54,7 +54,7 @@ FOREIGN = {
     "nn/models": {"torch"},
     "nn/networks": {"torch"},
     "testing": {"torch"},
-    "training": {"IPython", "numpy", "safetensors", "scipy", "skorch", "torch", "tqdm"},
+    "training": {"IPython", "numpy", "safetensors", "skorch", "torch", "tqdm"},
     "preprocessing": {"narwhals", "numpy", "pandas", "sklearn", "torch"},
     "estimators": {"numpy", "onnx", "onnxscript", "safetensors", "scipy", "sklearn", "torch"},
     "display": {"matplotlib", "numpy", "pandas", "plotly", "scipy", "sklearn"},

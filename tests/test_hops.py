@@ -83,10 +83,10 @@ def test_a_prediction_is_easy_to_follow(cls, y):
 @pytest.mark.parametrize(
     ("cls", "y", "most"),
     [
-        (HypersphericalPrototypeClassifier, LABELS, 215),
+        (HypersphericalPrototypeClassifier, LABELS, 211),
         (HypersphericalRegressor, X[:, 0], 161),
-        (HypersphericalOrdinalClassifier, LABELS, 214),
-        (SphereNetClassifier, LABELS, 230),
+        (HypersphericalOrdinalClassifier, LABELS, 210),
+        (SphereNetClassifier, LABELS, 226),
         (HypersphericalMultiTask, (LABELS, X[:, 0]), 202),
     ],
 )

@@ -22,7 +22,7 @@ from datasets import add_data_option, load_images, load_table
 from threadpoolctl import threadpool_limits
 
 from sphereskl import HypersphericalPrototypeClassifier, SphereNetClassifier
-from sphereskl.nn import MLP, ConvNet, averaging_gain, cross_entropy, fit_scale
+from sphereskl.nn import MLP, ConvNet, cross_entropy, fit_scale
 from sphereskl.training import Criterion, expected_scale, infer
 
 TABLES = (
@@ -52,18 +52,15 @@ class Judged:
         super()._calibrate(data, n_distinct)
         asked = infer(self.module_.logits, *data.inputs, device=self.device_)
         self.judged_ = asked.double(), data.target.cpu()
-        self.gain_, length = 1.0, torch.ones(len(asked))
+        self.judged_length_ = torch.ones(len(asked))
         if data.fold is None:
-            length = infer(self.module_.resultant_length, data.X, device=self.device_)[:, 0]
-        else:
-            mean = infer(self.module_.logits, data.X, device=self.device_)
-            self.gain_ = averaging_gain(asked, mean, self.n_members_)
-        self.judged_length_ = length
+            length = infer(self.module_.resultant_length, data.X, device=self.device_)
+            self.judged_length_ = length[:, 0]
         # Of the softmax as it is, whatever labels were smoothed.
         expected = expected_scale(self.module_, self.net_.criterion_)
         weight = None if data.weight is None else data.weight.cpu()
         options = {"expected": expected, "n_distinct": n_distinct}
-        self.plain_scale_ = fit_scale(*self.judged_, weight, **options) * self.gain_
+        self.plain_scale_ = fit_scale(*self.judged_, weight, **options)
 
 
 class Prototypes(Judged, HypersphericalPrototypeClassifier):
@@ -124,7 +121,6 @@ def fit_views(name, rows, split):
         "judged": model.judged_[0].numpy(),
         "judged_target": model.judged_[1].numpy(),
         "judged_length": model.judged_length_.numpy(),
-        "gain": model.gain_,
         "scale": model.plain_scale_,
         "trained_scale": float(model.module_.scale.detach()),
         "epochs": model.n_iter_,

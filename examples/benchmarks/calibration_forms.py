@@ -33,26 +33,20 @@ def forms(views, smoothing, *, held_out):
     held_out : bool
         Whether validation rows were seen by no member, else each by all but one.
     """
-    logits, scale, gain = views["logits"], views["scale"], views["gain"]
+    logits, scale = views["logits"], views["scale"]
     yield "scale_", log_softmax(scale * logits, axis=1)
     trained = float(views["trained_scale"])
     yield "trained scale", log_softmax(trained * logits, axis=1)
-    if gain != 1:
-        yield "scale_ without gain", log_softmax(scale / gain * logits, axis=1)
-        yield "scale_, root of gain", log_softmax(scale / np.sqrt(gain) * logits, axis=1)
-    weights, bias = fit_vector(views, 0.0, scale / gain)
-    yield "vector", log_softmax(gain * weights * logits + bias, axis=1)
+    weights, bias = fit_vector(views, 0.0, scale)
+    yield "vector", log_softmax(weights * logits + bias, axis=1)
     if smoothing:
         yield "trained scale, unsmoothed", unsmoothed(trained * logits, smoothing)
         fitted = fit_unsmoothed(views, smoothing, trained)
-        yield "unsmoothed", unsmoothed(gain * fitted * logits, smoothing)
+        yield "unsmoothed", unsmoothed(fitted * logits, smoothing)
         weights, bias = fit_vector(views, smoothing, fitted)
-        yield "vector, unsmoothed", unsmoothed(gain * weights * logits + bias, smoothing)
+        yield "vector, unsmoothed", unsmoothed(weights * logits + bias, smoothing)
         by_class = fit_scales(views, smoothing, fitted)[logits.argmax(axis=1), None] * logits
-        yield "scale per class, unsmoothed", unsmoothed(gain * by_class, smoothing)
-        title = "scale per class, root of gain, unsmoothed"
-        yield title, unsmoothed(np.sqrt(gain) * by_class, smoothing)
-        yield "root of gain, unsmoothed", unsmoothed(np.sqrt(gain) * fitted * logits, smoothing)
+        yield "scale per class, unsmoothed", unsmoothed(by_class, smoothing)
     if held_out:
         power, scale = fit_power(views, float(scale))
         factor = scale * views["length"] ** power

@@ -132,6 +132,9 @@ class WithAuxiliary(nn.Module):
         extra = self.auxiliary(normalize(h), target[:n], learns > 0)
         return value + self.weight * extra
 
+    def of_validation(self, outputs, target, weight, model):
+        return self.criterion.of_validation(outputs, target, weight, model)
+
     def logits(self, outputs):
         return self.criterion.logits(outputs)
 

@@ -44,6 +44,7 @@ METHODS = (
     "auto",
     "energy",
     "mahalanobis",
+    "mahalanobis_neighbors",
     "cosine",
     "neighbors",
     "von_mises_fisher",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..nn import averaging_gain, fit_scale
+from ..nn import fit_scale
 from ..training import TensorData, one_thread
 from ._finite import infer_finite
 
@@ -37,18 +37,13 @@ def calibrated_scale(
     most = max(_LEAST_ROWS, _MOST_LOGITS // len(estimator.module_.prototypes))
     data = data.thinned(min(_MOST_ROWS, most))
 
-    def logits(*inputs: Any) -> Any:
-        return infer_finite(estimator, estimator.module_.logits, *inputs)[:, first:]
-
-    judged = logits(*data.inputs)
-    mean = None if data.fold is None else logits(data.X)
-    weight = None if data.weight is None else data.weight.cpu()
-    smoothing = estimator.net_.criterion_.label_smoothing
-    options = {"expected": expected, "n_distinct": n_distinct, "label_smoothing": smoothing}
+    logits = infer_finite(estimator, estimator.module_.logits, *data.inputs)[:, first:]
     with one_thread():
-        scale = fit_scale(judged, data.target.cpu(), weight, **options)
-        if mean is None:
-            return scale
-        # One member is less confident on unseen samples than the mean of all members, which is
-        # what predicts.
-        return scale * averaging_gain(judged, mean, estimator.n_members_, weight)
+        return fit_scale(
+            logits,
+            data.target.cpu(),
+            None if data.weight is None else data.weight.cpu(),
+            expected=expected,
+            n_distinct=n_distinct,
+            label_smoothing=estimator.net_.criterion_.label_smoothing,
+        )

@@ -7,7 +7,7 @@ import safetensors.torch
 
 from ..training import SealedFiles, replace_file
 
-FORMAT = 4
+FORMAT = 5
 
 _FILES = SealedFiles("sphereskl")
 

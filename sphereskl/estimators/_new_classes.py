@@ -19,8 +19,9 @@ from ..training import (
 )
 from ._finite import infer_finite
 from ._learning import net_options
-from ._reference import merge, moments, outputs, rearranged
+from ._reference import merge, moments, outputs, rearranged, remembered
 from ._stored_samples import lazy_rows
+from ._typicality import stored_embeddings, unit
 from ._weights import check_weight, counted
 
 # Share of known samples that may be mistaken for new classes; see docs/benchmarks/new_classes.md.
@@ -121,12 +122,9 @@ def imprint(estimator: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[An
     _settle(estimator, labels, directions.to(model.reserved), model.reserved)
     target = torch.from_numpy(np.searchsorted(estimator.classes_, y))
     rows = TensorData(encoded, target, torch.from_numpy(np.array(weight)))
-    support = moments(outputs(estimator, encoded), rows, len(estimator.classes_))
-    kept = {
-        "embeddings": np.empty((0, directions.shape[1]), np.float32),
-        "target": target[:0].numpy(),
-    }
-    joined = merge(estimator._reference, {**support, **kept}, memory=1.0)
+    h = outputs(estimator, encoded)
+    support = {**moments(h, rows, len(estimator.classes_)), **remembered(h, rows)}
+    joined = merge(estimator._reference, support, memory=1.0)
     estimator._reference = {**estimator._reference, **joined}
 
 
@@ -159,12 +157,12 @@ def _length(
     is the one at which at most a given share of the remembered samples would be taken for a new
     class, but not so large that new samples are predicted with more confidence than known ones.
     """
-    known = torch.from_numpy(estimator._reference["embeddings"]).double()
+    known = torch.from_numpy(stored_embeddings(estimator._reference))
     prototypes = estimator.module_.prototypes.detach().double().cpu()
     largest = (known @ prototypes.mT).amax(dim=1)
     nearness = (known @ directions.mT).clamp(min=1e-3)
     mistaken = (largest[:, None] / nearness).amin(dim=1).quantile(_MISTAKEN)
-    own = torch.from_numpy(outputs(estimator, encoded, unit=True).mean(axis=0))
+    own = torch.from_numpy(unit(outputs(estimator, encoded)).mean(axis=0))
     own = (own * directions[np.searchsorted(labels, y)]).sum(dim=1)
     typical = largest.mean() / torch.from_numpy(np.average(own, weights=weight, keepdims=True))
     return float(torch.minimum(mistaken, typical).clamp(min=1e-3))

@@ -14,8 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from ..geometry import cosines, fit_von_mises_fisher, normalize, von_mises_fisher_log_density
 from ..training import TensorData, one_thread
 from ._finite import infer_finite
-from ._reference import Reference, refer, traits
+from ._reference import refer
 from ._samples import encode_samples
+from ._typicality import Reference, mahalanobis_scores, neighbor_scores, stored_embeddings
 
 # Share of held-out samples below which the tail is modelled as exponential.
 _TAIL = 0.1
@@ -41,14 +42,16 @@ class NoveltyMixin:
         X : array-like of shape (n_samples, n_features) or images
             Samples in the same form as in `fit`.
         method : str, default="auto"
-            - "energy": ``log sum_k exp(scale_ * logit_k)``, the logarithm of a density on the
-              sphere up to a constant: a von Mises-Fisher component around every prototype.
-            - "mahalanobis": minus the squared Mahalanobis distance to the nearest class mean, in
+            - "neighbors": cosine with the nearest of up to 2,000 stored training samples and of the
+              class means; mean over members.
+            - "mahalanobis_neighbors": minus the Mahalanobis distance to the nearest of these, in
               the outputs of the backbone before normalisation; mean over members.
             - "auto": both. Each is turned into the logarithm of the share of held-out samples
               that score no higher, and these are added (Fisher's method).
+            - "mahalanobis": minus the squared Mahalanobis distance to the nearest class mean.
+            - "energy": ``log sum_k exp(scale_ * logit_k)``, the logarithm of a density on the
+              sphere up to a constant: a von Mises-Fisher component around every prototype.
             - "cosine": cosine with the nearest prototype.
-            - "neighbors": cosine with the nearest of up to 1,000 training embeddings.
             - "von_mises_fisher": log-density of a mixture with a mean direction and a
               concentration, `kappa_`, for every class.
             - "resultant_length": agreement of the members.
@@ -144,8 +147,14 @@ class NoveltyMixin:
         self._reference = refer(self, train, valid, former)
 
 
-def _traits_of(estimator: Any, X: Any) -> NDArray[np.float64]:
-    return traits(estimator, estimator._reference, encode_samples(estimator, X))
+@one_thread()
+def _neighbors(estimator: Any, X: Any) -> NDArray[np.float64]:
+    return neighbor_scores(estimator, estimator._reference, encode_samples(estimator, X))
+
+
+@one_thread()
+def _mahalanobis(estimator: Any, X: Any) -> NDArray[np.float64]:
+    return mahalanobis_scores(estimator, estimator._reference, encode_samples(estimator, X))
 
 
 def _combined(estimator: Any, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -170,30 +179,29 @@ def _log_tail(known: NDArray[Any], values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _infer(estimator: Any, X: Any, read: Callable[[Any], Any]) -> NDArray[np.float64]:
-    """Evaluate a function of embeddings in chunks: a row's bits do not depend on other rows."""
+    """Evaluate a function of encoded rows in chunks: a row's bits do not depend on other rows."""
+    return infer_finite(estimator, read, encode_samples(estimator, X)).double().numpy()
 
-    def view(X: Any) -> Any:
-        return read(estimator.module_.embed(X))
 
-    return infer_finite(estimator, view, encode_samples(estimator, X)).double().numpy()
+def _energy(estimator: Any, X: Any) -> NDArray[np.float64]:
+    model, scale = estimator.module_, estimator.scale_
+    return _infer(estimator, X, lambda rows: torch.logsumexp(scale * model.logits(rows), dim=1))
 
 
 def _cosine(estimator: Any, X: Any) -> NDArray[np.float64]:
+    model = estimator.module_
     with one_thread():
-        prototypes = normalize(estimator.module_.prototypes)
-    return _infer(estimator, X, lambda z: cosines(z, prototypes).amax(dim=1))
-
-
-def _neighbors(estimator: Any, X: Any) -> NDArray[np.float64]:
-    with one_thread():
-        known = _known(estimator).to(estimator.module_.prototypes)
-    return _infer(estimator, X, lambda z: cosines(z, known).amax(dim=1))
+        prototypes = normalize(model.prototypes)
+    return _infer(estimator, X, lambda rows: cosines(model.embed(rows), prototypes).amax(dim=1))
 
 
 def _mixture(estimator: Any, X: Any) -> NDArray[np.float64]:
     directions, kappa, share = _components(estimator)
     means = torch.from_numpy(directions).to(estimator.device_)
-    log_density = _infer(estimator, X, lambda z: von_mises_fisher_log_density(z, means, kappa))
+    embed = estimator.module_.embed
+    log_density = _infer(
+        estimator, X, lambda rows: von_mises_fisher_log_density(embed(rows), means, kappa)
+    )
     return np.asarray(logsumexp(log_density, axis=1, b=share))
 
 
@@ -202,25 +210,22 @@ def _length(estimator: Any, X: Any) -> NDArray[np.float64]:
 
 
 _SCORES = {
-    "auto": lambda estimator, X: _combined(estimator, _traits_of(estimator, X)),
+    "auto": lambda estimator, X: _combined(estimator, _neighbors(estimator, X)),
     "cosine": _cosine,
-    "energy": lambda estimator, X: _traits_of(estimator, X)[:, 0],
-    "mahalanobis": lambda estimator, X: _traits_of(estimator, X)[:, 1],
-    "neighbors": _neighbors,
+    "energy": _energy,
+    "mahalanobis": _mahalanobis,
+    "mahalanobis_neighbors": lambda estimator, X: _neighbors(estimator, X)[:, 1],
+    "neighbors": lambda estimator, X: _neighbors(estimator, X)[:, 0],
     "resultant_length": _length,
     "von_mises_fisher": _mixture,
 }
 
 
-def _known(estimator: Any) -> Any:
-    """Return the stored embeddings, as unit rows."""
-    return normalize(torch.from_numpy(estimator._reference["embeddings"]).double())
-
-
 @one_thread()
 def _components(estimator: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return mean directions, concentrations and shares of von Mises-Fisher components."""
-    z, target = _known(estimator), estimator._reference["target"]
+    z = normalize(torch.from_numpy(stored_embeddings(estimator._reference)))
+    target = estimator._reference["target"]
     directions = estimator.prototypes_.astype(np.float64)
     counts = np.bincount(target, minlength=len(directions))
     kappa = np.ones(len(directions))

@@ -256,9 +256,6 @@ def _remake(header, tensors, params, where):
         columns.is_categorical_ = encoder.is_categorical_
         columns.levels_ = [None] * len(columns.is_categorical_)
     estimator.net_ = put_together(estimator, _net_parts(header["net"], tensors, where))
-    if estimator.module_.free_norm:
-        # Development versions stored the scale of cosines, which training did not use.
-        estimator.module_.log_scale.zero_()
     if not is_own_network(estimator._built_with["backbone"]):
         _try_out(estimator)
     _set_wishes(estimator, header["output"], header["requests"])

@@ -9,15 +9,16 @@ from scipy.sparse import csr_array
 from sklearn.utils import gen_batches
 from torch import Tensor
 
-from ..training import EncodedRows, TensorData, one_thread
+from ..training import EncodedRows, TensorData
 from ._finite import infer_finite
+from ._typicality import Reference, neighbor_scores
 
-# Maximum number of embeddings that are kept, and of held-out samples whose scores are.
-_MOST_KEPT = 1000
+# Maximum number of samples whose outputs are stored, and of all these outputs.
+_MOST_STORED, _MOST_STORED_NUMBERS = 2000, 2**20
+# Maximum number of held-out samples whose scores are stored.
+_MOST_JUDGED = 1000
 # Maximum number of outputs used for class means and covariances, and of rows.
 _MOST_NUMBERS, _MOST_ROWS = 4_000_000, 32_768
-# Distances from class means, of all members, that are computed at a time.
-_MOST_DISTANCES = 2**22
 
 # Rows of which deviations are computed at a time.
 _ROWS_AT_ONCE = 16_384
@@ -25,12 +26,8 @@ _ROWS_AT_ONCE = 16_384
 # Rows that are sorted by class at a time, to choose from.
 _MOST_SORTED = 2**18
 
-# Share of the mean variance added to every variance (shrinkage), so that each has an inverse.
-_SHRINKAGE = 1e-3
 # Weight of earlier parts of a stream after each new one: the network changes.
 _MEMORY = 0.9
-
-Reference = dict[str, NDArray[Any]]
 
 
 def refer(
@@ -53,34 +50,39 @@ def refer(
     Returns
     -------
     reference : dict of str to ndarray
-        ``embeddings`` (n_kept, embedding_dim), means over members of unit embeddings, and
-        ``target`` (n_kept,); ``counts`` (n_members, n_classes), ``means`` (n_members, n_classes,
-        width) and ``scatter`` (n_members, width, width) of the outputs of the backbone, each
-        member's without the samples that validate it; ``judged`` (n_judged, 2), the traits of
-        held-out samples.
+        ``outputs`` (n_members, n_stored, width), of the backbone, ``target`` (n_stored,) and
+        ``fold`` (n_stored,), the member that a stored sample validates, or -1; ``counts``
+        (n_members, n_classes), ``means`` (n_members, n_classes, width) and ``scatter`` (n_members,
+        width, width) of more outputs, each member's without the samples that validate it;
+        ``judged`` (n_judged, 2), `neighbor_scores` of held-out samples.
     """
     n_classes, width = len(estimator.classes_), estimator.n_members_ * estimator.embedding_dim_
     most = max(2000, min(_MOST_ROWS, _MOST_NUMBERS // width))
     rows = train.select(_even_share(train.target, n_classes, most))
     h = outputs(estimator, rows.X)
-    reference = moments(h, rows, n_classes)
-    kept = _even_share(rows.target, n_classes, _MOST_KEPT).cpu().numpy()
-    reference["embeddings"] = _unit(h[:, kept]).mean(axis=0).astype(np.float32)
-    reference["target"] = rows.target.cpu().numpy()[kept]
+    chosen = _even_share(rows.target, n_classes, _most_stored(width))
+    kept = remembered(h, rows, chosen.cpu().numpy())
+    reference = {**moments(h, rows, n_classes), **kept}
     if former is not None:
         reference = merge(former, reference, memory=_MEMORY)
-    judges = train if valid is None else valid
-    judged = traits(estimator, reference, *judges.thinned(_MOST_KEPT).inputs)
+    # Without the stored samples of earlier parts: those can be the same ones, in another pass.
+    against = {**reference, **kept}
+    if valid is None:
+        judges = rows.select(chosen).thinned(_MOST_JUDGED)
+        judged = neighbor_scores(estimator, against, judges.X, nth=2)
+    else:
+        judged = neighbor_scores(estimator, against, *valid.thinned(_MOST_JUDGED).inputs)
     if former is not None:
-        judged = np.concatenate([judged, former["judged"]])[:_MOST_KEPT]
+        judged = np.concatenate([judged, former["judged"]])[:_MOST_JUDGED]
     return {**reference, "judged": judged}
 
 
-def outputs(estimator: Any, X: EncodedRows, *, unit: bool = False) -> NDArray[np.float64]:
-    """Return the outputs of the backbone for encoded rows, (n_members, n_samples, embedding_dim).
+def _most_stored(width: int) -> int:
+    return max(1, min(_MOST_STORED, _MOST_STORED_NUMBERS // width))
 
-    `unit` normalises every row.
-    """
+
+def outputs(estimator: Any, X: EncodedRows) -> NDArray[np.float64]:
+    """Return the outputs of the backbone for encoded rows, (n_members, n_samples, width)."""
     backbone, dim = estimator.module_.backbone, estimator.embedding_dim_
 
     def view(X: Tensor) -> Tensor:
@@ -88,12 +90,20 @@ def outputs(estimator: Any, X: EncodedRows, *, unit: bool = False) -> NDArray[np
         return h if h.ndim == 2 else h.transpose(0, 1).flatten(1)
 
     flat = infer_finite(estimator, view, X).double().numpy()
-    h = flat.reshape(len(flat), -1, dim).transpose(1, 0, 2)
-    return _unit(h) if unit else h
+    return flat.reshape(len(flat), -1, dim).transpose(1, 0, 2)
 
 
-def _unit(h: NDArray[Any]) -> NDArray[Any]:
-    return h / np.maximum(np.linalg.norm(h, axis=2, keepdims=True), 1e-30)
+def remembered(
+    h: NDArray[Any], rows: TensorData, chosen: NDArray[Any] | slice = slice(None)
+) -> Reference:
+    """Return what is stored of chosen samples, given the outputs of all, (n_members, n, width)."""
+    target = rows.target.cpu().numpy()
+    fold = np.full(len(target), -1) if rows.fold is None else rows.fold.cpu().numpy()
+    return {
+        "outputs": h[:, chosen].astype(np.float32),
+        "target": target[chosen],
+        "fold": fold[chosen],
+    }
 
 
 def moments(h: NDArray[Any], rows: TensorData, n_classes: int) -> Reference:
@@ -158,12 +168,18 @@ def merge(former: Reference, latter: Reference, *, memory: float) -> Reference:
     step = latter["means"] - former["means"]
     pull = (after / np.maximum(counts, 1e-30))[..., None]
     between = np.einsum("mkd,mk,mke->mde", step, (before * pull[..., 0]), step)
+    most = _most_stored(former["means"][:, 0].size)
+
+    def joined(name: str, axis: int = 0) -> NDArray[Any]:
+        return np.concatenate([latter[name], former[name]], axis=axis)
+
     return {
         "counts": counts,
         "means": former["means"] + pull * step,
         "scatter": memory * former["scatter"] + latter["scatter"] + between,
-        "embeddings": np.concatenate([latter["embeddings"], former["embeddings"]])[:_MOST_KEPT],
-        "target": np.concatenate([latter["target"], former["target"]])[:_MOST_KEPT],
+        "outputs": joined("outputs", axis=1)[:, :most],
+        "target": joined("target")[:most],
+        "fold": joined("fold")[:most],
     }
 
 
@@ -189,56 +205,6 @@ def rearranged(reference: Reference, places: NDArray[Any], n_classes: int) -> Re
     counts[:, places], means[:, places] = reference["counts"], reference["means"]
     target = places[reference["target"]]
     return {**reference, "counts": counts, "means": means, "target": target}
-
-
-def traits(
-    estimator: Any, reference: Reference, X: EncodedRows, member: Tensor | None = None
-) -> NDArray[np.float64]:
-    """Return two measures of how typical encoded rows are, (n_samples, 2); higher is more typical.
-
-    Energy and Mahalanobis distance, see `NoveltyMixin.score_samples`: means over all members, or
-    of the `member` of each row.
-    """
-    model, dtype = estimator.module_, estimator.module_.prototypes.dtype
-    whitening = _whitening(reference)
-    centres = reference["means"] @ whitening
-    centres[reference["counts"] <= 0] = 0
-    offset = np.where(reference["counts"] > 0, np.square(centres).sum(axis=2), np.inf)
-    # As tensors of the network's type and device. A forked process could wait for threads of torch
-    # that it does not have.
-    with one_thread():
-        w, c, c_squared = (
-            torch.from_numpy(a).to(estimator.device_, dtype)
-            for a in (whitening, centres, offset[:, None])
-        )
-
-    def view(X: Tensor, *member: Tensor) -> Tensor:
-        h = model.backbone(X)
-        h = h if h.ndim == 3 else h[None]
-        g, white = model.open(model.read(h)), h @ w
-        # |a - c|^2; a class without rows of a member is infinitely far away.
-        to_centres = white.square().sum(dim=2, keepdim=True) + c_squared - 2 * white @ c.mT
-        distance = to_centres.amin(dim=2).clamp(min=0)
-        if member:
-            of_row = member[0], torch.arange(len(X), device=g.device)
-            g, distance = g[of_row], distance[of_row]
-        else:
-            g, distance = g.mean(dim=0), distance.mean(dim=0)
-        return torch.stack([torch.logsumexp(estimator.scale_ * g, dim=1), -distance], dim=1)
-
-    rest = () if member is None else (member,)
-    most = _MOST_DISTANCES // (len(whitening) * centres.shape[1])
-    return infer_finite(estimator, view, X, *rest, chunk_size=most).double().numpy()
-
-
-def _whitening(reference: Reference) -> NDArray[np.float64]:
-    """Return L of each member: the length of (h - mean) L is the Mahalanobis distance."""
-    scatter, width = reference["scatter"], reference["scatter"].shape[1]
-    covariance = scatter / np.maximum(reference["counts"].sum(axis=1), 1e-30)[:, None, None]
-    mean_variance = np.trace(covariance, axis1=1, axis2=2)[:, None, None] / width
-    # A network with equal outputs for all rows of a class has no variance at all.
-    covariance = covariance + np.maximum(_SHRINKAGE * mean_variance, 1e-12) * np.eye(width)
-    return np.linalg.inv(np.linalg.cholesky(covariance)).transpose(0, 2, 1)
 
 
 def _even_share(target: Tensor, n_classes: int, most: int) -> Tensor:

@@ -1,20 +1,18 @@
 """A loss function bound to its options, as skorch expects."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from ..geometry import one_thread
-from ..nn import AngularMarginLoss, EmbeddingModel
+from ..nn import AngularMarginLoss, EmbeddingModel, compared_labels
+from ._best_scale import best_scale
 from ._data import TensorData
 
-# The scale of validation samples: limit and tolerance of its logarithm, relative to that of the
-# model. A single number needs no more logits than these, of so many rows at least.
-_FARTHEST, _TOLERANCE = 3.0, 1e-3
+# The scale of validation samples is a single number, which needs no more logits than these, of so
+# many rows at least.
 _MOST_LOGITS, _LEAST_ROWS = 2**18, 250
 
 
@@ -89,7 +87,7 @@ class Criterion(nn.Module):
         Returns
         -------
         loss : Tensor of shape ()
-            ``min_s loss(s * outputs)`` if the loss uses a scale, else the loss.
+            ``min_s loss(s * outputs)`` if the loss is a cross-entropy with a scale, else the loss.
 
         Notes
         -----
@@ -107,24 +105,11 @@ class Criterion(nn.Module):
             return self(outputs, target, weight, model)
         most = max(_LEAST_ROWS, _MOST_LOGITS // outputs.shape[1])
         some = TensorData(outputs, target, weight).thinned(most)
-        # On the CPU: a dozen small losses, each of which is waited for.
-        seen, known = some.X.cpu().double(), some.target.cpu()
-        share = None if some.weight is None else some.weight.cpu()
-        trained = model.log_scale.item()
-
-        def objective(distance: float) -> float:
-            scale = math.exp(trained + distance)
-            loss = self.loss(seen, known, share, scale=scale, **self.options).item()
-            # The prior of `fit_scale`, for samples that any larger scale suits better.
-            return loss + distance**2 / (2 * len(seen))
-
-        found: Any = minimize_scalar(
-            objective,
-            bounds=(-_FARTHEST, _FARTHEST),
-            method="bounded",
-            options={"xatol": _TOLERANCE},
-        )
-        scale = math.exp(trained + found.x)
+        compared = compared_labels(self.loss, some.X, some.target, some.weight, **self.options)
+        if compared is None:
+            return self(outputs, target, weight, model)
+        logits, expected = (part.detach().cpu().double().numpy() for part in compared)
+        scale = best_scale(logits, expected, model.log_scale.exp().item())
         return self.loss(outputs, target, weight, scale=scale, **self.options)
 
     def logits(self, outputs: Tensor) -> Tensor:

@@ -106,11 +106,11 @@ def test_a_file_with_something_behind_its_end_is_refused(more, whole, path):
     assert "does not fit its checksum" in _refusal(path, whole + more)
 
 
-@pytest.mark.parametrize("version", [5, 10**6])
+@pytest.mark.parametrize("version", [6, 10**6])
 def test_a_newer_format_is_named(version, whole, path):
     header, ours, rest = _parts(whole)
     said = _refusal(path, _forged(header, {**ours, "format": version}, rest))
-    assert f"has format {version}, but this version of sphereskl reads format 4" in said
+    assert f"has format {version}, but this version of sphereskl reads format 5" in said
 
 
 def test_a_newer_format_that_begins_in_another_way_is_named(path):
@@ -119,9 +119,9 @@ def test_a_newer_format_that_begins_in_another_way_is_named(path):
 
 
 def test_the_former_format_is_named_with_the_way_out(path):
-    save_file({"x": torch.zeros(1)}, path, metadata={"sphereskl": '{"format": 3, "class": "X"}'})
+    save_file({"x": torch.zeros(1)}, path, metadata={"sphereskl": '{"format": 4, "class": "X"}'})
     said = _refusal(path, path.read_bytes())
-    assert "has format 3, but this version of sphereskl reads format 4; fit and save" in said
+    assert "has format 4, but this version of sphereskl reads format 5; fit and save" in said
 
 
 def _others(fitted, path):

@@ -9,6 +9,7 @@ from sklearn.covariance import EmpiricalCovariance
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import shuffle
 
 from sphereskl import (
@@ -20,7 +21,8 @@ from sphereskl import (
     save,
 )
 from sphereskl.estimators import _reference
-from sphereskl.estimators._reference import merge, moments, outputs, rearranged
+from sphereskl.estimators._reference import merge, moments, outputs, rearranged, remembered
+from sphereskl.estimators._typicality import neighbor_scores
 from sphereskl.training import TensorData
 
 METHODS = (
@@ -28,6 +30,7 @@ METHODS = (
     "cosine",
     "energy",
     "mahalanobis",
+    "mahalanobis_neighbors",
     "neighbors",
     "resultant_length",
     "von_mises_fisher",
@@ -115,8 +118,88 @@ def test_cosine_is_that_with_the_nearest_prototype(members):
     np.testing.assert_allclose(members.score_samples(X, "cosine"), expected, rtol=1e-6)
 
 
-def test_rows_that_are_remembered_are_their_own_neighbours(members):
-    np.testing.assert_allclose(members.score_samples(X[FIT], "neighbors"), 1.0, atol=1e-5)
+def _stored_model(**params):
+    """Return a network in double precision that learned from and stores all of 900 rows."""
+    model = clone(MODELS["one network"]).set_params(dtype="float64", max_epochs=2, **params)
+    return model.fit(X[FIT], Y[FIT])
+
+
+def test_stored_rows_are_their_own_neighbours():
+    model = _stored_model(validation_fraction=0.0)
+    np.testing.assert_allclose(model.score_samples(X[FIT], "neighbors"), 1.0, atol=1e-6)
+    distance = -model.score_samples(X[FIT], "mahalanobis_neighbors")
+    np.testing.assert_allclose(distance, 0.0, atol=1e-3)
+
+
+def test_neighbours_are_those_of_scikit_learn():
+    model = _stored_model(validation_fraction=0.0)
+    rows = np.concatenate([KNOWN, STRANGE])
+    h, asked = (outputs(model, model.encoder_.transform(part))[0] for part in (X[FIT], rows))
+    means = np.stack([h[Y[FIT] == k].mean(axis=0) for k in range(8)])
+    common = np.cov((h - means[Y[FIT]]).T, bias=True)
+    ridge = 1e-3 * np.trace(common) / len(common)
+    expected = {
+        "neighbors": {"metric": "cosine"},
+        "mahalanobis_neighbors": {
+            "metric": "mahalanobis",
+            "metric_params": {"VI": np.linalg.inv(common + ridge * np.eye(len(common)))},
+        },
+    }
+    for method, metric in expected.items():
+        nearest = NearestNeighbors(n_neighbors=1, algorithm="brute", **metric)
+        distance = nearest.fit(np.concatenate([h, means])).kneighbors(asked)[0][:, 0]
+        score = (1 if method == "neighbors" else 0) - distance
+        np.testing.assert_allclose(model.score_samples(rows, method), score, rtol=1e-6)
+
+
+def test_a_member_does_not_see_the_stored_rows_that_it_validates(members):
+    known = members._reference
+    row = np.flatnonzero(known["fold"] == 3)[0]
+    place = np.flatnonzero(
+        np.isclose(
+            outputs(members, members.encoder_.transform(X[FIT]))[3], known["outputs"][3, row]
+        ).all(axis=1)
+    )
+    encoded = members.encoder_.transform(X[FIT[place]])
+    cosine = [
+        neighbor_scores(members, known, encoded, torch.full((len(place),), member))[:, 0]
+        for member in range(members.n_members_)
+    ]
+    own = np.arange(members.n_members_) == 3
+    np.testing.assert_allclose(np.array(cosine)[~own], 1.0, atol=1e-5)
+    assert np.array(cosine)[own].max() < 1 - 1e-5
+    # All together: the mean.
+    np.testing.assert_allclose(
+        neighbor_scores(members, known, encoded)[:, 0], np.mean(cosine, axis=0), atol=1e-6
+    )
+
+
+def test_training_rows_that_judge_are_not_their_own_neighbours():
+    model = _stored_model(validation_fraction=0.0)
+    cosine, distance = model._reference["judged"].T
+    assert len(cosine) == 900
+    assert cosine.max() < 1 - 1e-9
+    assert distance.max() < -1e-6
+    # Alarms on new rows are frequent, as documented, and far from certain.
+    assert model.is_novel(KNOWN).mean() < 0.3
+
+
+def test_a_class_that_has_no_stored_row_is_near_at_its_mean(monkeypatch):
+    monkeypatch.setattr(_reference, "_MOST_STORED", 8)
+    model = _stored_model()
+    reference = dict(model._reference)
+    reference["outputs"] = reference["outputs"][:, :0]
+    reference["target"], reference["fold"] = reference["target"][:0], reference["fold"][:0]
+    model._reference = reference
+    distance = np.square(model.score_samples(X, "mahalanobis_neighbors"))
+    np.testing.assert_allclose(distance, -model.score_samples(X, "mahalanobis"), rtol=1e-6)
+
+
+def test_a_member_without_rows_sees_those_of_others(members):
+    known, encoded = dict(members._reference), members.encoder_.transform(X[:3])
+    known["counts"], known["fold"] = known["counts"].copy(), np.full_like(known["fold"], 2)
+    known["counts"][2] = 0
+    assert np.isfinite(neighbor_scores(members, known, encoded)).all()
 
 
 def test_resultant_length_is_the_score_of_that_name(members):
@@ -129,10 +212,10 @@ def test_the_default_is_the_sum_of_logarithms_of_tail_shares(members):
     # Above the lowest tenth a score is the share of held-out rows that are no higher, of which
     # each has been seen to be one: the two columns then add up.
     judged = members._reference["judged"]
-    energy, distance = (members.score_samples(KNOWN, name) for name in ("energy", "mahalanobis"))
+    scores = [members.score_samples(KNOWN, name) for name in ("neighbors", "mahalanobis_neighbors")]
     shares = [
         (np.searchsorted(np.sort(column), score, side="right") + 0.5) / (len(column) + 1)
-        for column, score in zip(judged.T, (energy, distance), strict=True)
+        for column, score in zip(judged.T, scores, strict=True)
     ]
     usual = (shares[0] > 0.11) & (shares[1] > 0.11)
     assert usual.mean() > 0.5
@@ -176,9 +259,15 @@ def test_little_is_kept_of_many_rows(members):
     assert len(members._reference["judged"]) <= 1000
     many = np.repeat(X[FIT], 3, axis=0)
     model = clone(MODELS["one network"]).set_params(max_epochs=1).fit(many, np.repeat(Y[FIT], 3))
-    assert len(model._reference["embeddings"]) <= 1000
+    assert model._reference["outputs"].shape[1] <= 2000
     # Every class has its share.
-    assert (np.bincount(model._reference["target"]) > 80).all()
+    assert (np.bincount(model._reference["target"]) > 160).all()
+
+
+def test_wide_outputs_of_fewer_rows_are_stored(monkeypatch):
+    monkeypatch.setattr(_reference, "_MOST_STORED_NUMBERS", 2**14)
+    model = clone(MODELS["members"]).set_params(max_epochs=1).fit(X[FIT], Y[FIT])
+    assert 2**13 < model._reference["outputs"].size <= 2**14
 
 
 def test_concentration_is_high_where_rows_of_a_class_lie_close(members):
@@ -204,6 +293,15 @@ def test_parts_of_a_stream_add_to_what_is_known():
     model.partial_fit(X[part], Y[part])
     assert (model._reference["counts"] > 0).all()
     assert model.is_novel(KNOWN).mean() < 0.3
+
+
+def test_rows_of_another_pass_do_not_judge_themselves():
+    model = clone(MODELS["one network"])
+    model.partial_fit(X[FIT], Y[FIT], classes=np.arange(8))
+    for _ in range(4):
+        model.partial_fit(X[FIT], Y[FIT])
+    # Stored copies of them, of earlier passes, would be nearest: 0.14 to 0.16.
+    assert model.is_novel(KNOWN).mean() < 0.12
 
 
 def test_a_new_fit_forgets_what_was_known():
@@ -256,6 +354,11 @@ def _moments(h, target, weight=None, fold=None):
     return moments(h, rows, 3)
 
 
+def _known(h, target):
+    rows = TensorData(torch.zeros(len(target), 1), torch.from_numpy(target))
+    return {**moments(h, rows, 3), **remembered(h, rows)}
+
+
 RNG = np.random.default_rng(0)
 H, TARGET = RNG.normal(size=(2, 30, 4)), RNG.integers(0, 3, 30)
 
@@ -279,18 +382,20 @@ def test_moments_of_a_member_leave_out_the_rows_that_it_judges():
 
 @pytest.mark.parametrize("n_former", [1, 10, 29])
 def test_moments_that_are_merged_are_those_of_all_rows(n_former):
-    kept = {"embeddings": np.zeros((0, 4)), "target": TARGET[:0]}
     former, latter = (
-        {**_moments(H[:, part], TARGET[part]), **kept}
-        for part in (slice(n_former), slice(n_former, None))
+        _known(H[:, part], TARGET[part]) for part in (slice(n_former), slice(n_former, None))
     )
     merged, expected = merge(former, latter, memory=1.0), _moments(H, TARGET)
+    # The latest first: they stay where there is no room for all.
+    assert merged["outputs"].shape == H.shape
+    np.testing.assert_array_equal(merged["outputs"][:, : 30 - n_former], latter["outputs"])
+    np.testing.assert_array_equal(merged["target"][: 30 - n_former], latter["target"])
     for name in ("counts", "means", "scatter"):
         np.testing.assert_allclose(merged[name], expected[name], atol=1e-12)
 
 
 def test_classes_that_move_take_along_what_is_known_of_them():
-    known = {**_moments(H, TARGET), "target": TARGET, "embeddings": H[0]}
+    known = _known(H, TARGET)
     moved = rearranged(known, np.array([0, 2, 3]), 4)
     np.testing.assert_array_equal(moved["counts"][:, [0, 2, 3]], known["counts"])
     np.testing.assert_array_equal(moved["means"][:, [0, 2, 3]], known["means"])

@@ -274,16 +274,6 @@ def test_members_are_judged_by_the_same_rows_as_before(travel, iris):
     assert loaded.fit(*iris).validation_scores_ == clf.fit(*iris).validation_scores_
 
 
-def test_inner_products_have_a_scale_of_one_whatever_the_file_says(travel, iris, quick):
-    # That of development versions, where the loss did not use the scale of the model.
-    model = quick(loss="logits").fit(*iris)
-    expected = model.predict_proba(iris[0])
-    model.module_.log_scale.fill_(2.0)
-    arrived = travel(model)
-    assert arrived.module_.scale == 1
-    assert np.array_equal(arrived.predict_proba(iris[0]), expected)
-
-
 @pytest.mark.parametrize(
     "changes", [{"embedding_dim": 7}, {"backbone": "auto"}, {"loss": "logits"}, {"lr": 1.0}]
 )

@@ -184,3 +184,12 @@ def test_outputs_that_are_not_finite_give_a_loss_that_is_not():
     criterion, outputs = Criterion(cross_entropy, uses_scale=True), _NOISY.clone()
     outputs[3, 1] = torch.nan
     assert not criterion.of_validation(outputs, _TARGET, None, _model(7.0)).isfinite()
+
+
+def test_a_loss_that_is_no_plain_cross_entropy_is_validated_at_the_scale_of_training():
+    def adjusted(logits, target, weight, *, scale):
+        return cross_entropy(scale * logits + torch.arange(3), target, weight)
+
+    criterion, model = Criterion(adjusted, uses_scale=True), _model(7.0)
+    found = criterion.of_validation(_NOISY, _TARGET, _WEIGHT, model)
+    torch.testing.assert_close(found, criterion(_NOISY, _TARGET, _WEIGHT, model))

@@ -3,11 +3,12 @@
 from ._angular_losses import ANGULAR_LOSSES, make_angular_loss
 from ._angular_margin import AngularMarginLoss
 from ._annealing import Annealing
-from ._calibration import averaging_gain, fit_scale, log_probabilities
+from ._calibration import fit_scale, log_probabilities
 from ._class_losses import LOSSES, cosine_distance, cross_entropy, separating_scale, squared_cosine
 from ._joint_loss import joint_loss
 from ._ordinal_losses import ordinal_cost, soft_cross_entropy
 from ._regularizers import Regularizer, filter_energy, orthogonality
+from ._scaled_losses import compared_labels
 from ._value_losses import ARC_LOSSES, absolute_error, gaussian, huber, pinball, squared_error
 
 __all__ = [
@@ -18,7 +19,7 @@ __all__ = [
     "Annealing",
     "Regularizer",
     "absolute_error",
-    "averaging_gain",
+    "compared_labels",
     "cosine_distance",
     "cross_entropy",
     "filter_energy",

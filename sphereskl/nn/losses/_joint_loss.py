@@ -54,14 +54,22 @@ def joint_loss(
     >>> joint_loss(cosines, target, class_loss="cosine")
     tensor(-0.3465)
     """
-    code, value = target[:, 0].long(), target[:, 1:]
-    return task_weight * LOSSES[class_loss](
-        cosines[:, 1:], code.clamp_min(0), _present(code >= 0, weight, cosines), **options
-    ) + (1 - task_weight) * gaussian(
+    value = target[:, 1:]
+    return task_weight * LOSSES[class_loss](*class_part(cosines, target, weight), **options) + (
+        1 - task_weight
+    ) * gaussian(
         cosines[:, :1],
         value.nan_to_num(nan=0.0),
         _present(~value[:, 0].isnan(), weight, cosines),
     )
+
+
+def class_part(
+    cosines: Tensor, target: Tensor, weight: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what the loss of the class sees: cosines, target and weights."""
+    code = target[:, 0].long()
+    return cosines[:, 1:], code.clamp_min(0), _present(code >= 0, weight, cosines)
 
 
 def _present(present: Tensor, weight: Tensor | None, like: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sphereskl.geometry import simplex
-from sphereskl.nn import averaging_gain, fit_scale, log_probabilities, separating_scale
+from sphereskl.nn import fit_scale, log_probabilities, separating_scale
 from sphereskl.nn.losses import _calibration
 from sphereskl.nn.losses._calibration import _root
 
@@ -146,61 +146,6 @@ def test_separating_scale_gives_the_probability_at_a_prototype(n_prototypes, pro
 def test_separating_scale_of_the_published_table(n_prototypes, scale):
     # s = ln(99 (K - 1)) (K - 1) / K.
     assert separating_scale(n_prototypes) == pytest.approx(scale, abs=0.05)
-
-
-def _voices(noise, n_members, n_samples=20_000, n_classes=4):
-    # Members that find the same part of the logits, each with noise of its own.
-    generator = torch.Generator().manual_seed(0)
-    shape = n_members, n_samples, n_classes
-    found = torch.randn(shape[1:], generator=generator, dtype=torch.float64)
-    return found, found + noise * torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
-@pytest.mark.parametrize("n_members", [2, 8])
-@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0])
-def test_averaging_gain_is_the_ratio_of_reliabilities(noise, n_members):
-    _, logits = _voices(noise, n_members)
-    gain = averaging_gain(logits[0], logits.mean(dim=0), n_members)
-    # Signal of variance 1, by construction.
-    assert gain == pytest.approx((1 + noise**2) / (1 + noise**2 / n_members), rel=0.02)
-
-
-@pytest.mark.parametrize("noise", [0.3, 0.6])
-def test_scale_of_one_member_times_the_gain_is_that_of_the_mean(noise):
-    found, logits = _voices(noise, n_members=8)
-    uniform = torch.rand(
-        found.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64
-    )
-    target = (found - (-uniform.log()).log()).argmax(dim=1)
-    single = fit_scale(logits[0], target, expected=1.0)
-    mean = fit_scale(logits.mean(dim=0), target, expected=1.0)
-    gain = averaging_gain(logits[0], logits.mean(dim=0), n_members=8)
-    # Attenuation is exact for lines, and nearly so for the logistic curve.
-    assert abs(single * gain - mean) < 0.25 * abs(single - mean)
-
-
-def test_averaging_gain_stays_within_its_limits():
-    logits = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
-    assert averaging_gain(logits, logits, 8) == 1
-    assert averaging_gain(logits, torch.zeros(50, 3), 8) == 8
-    assert averaging_gain(torch.zeros(50, 3), logits, 8) == 1
-
-
-def test_averaging_gain_does_not_see_what_all_logits_of_a_row_share():
-    _, logits = _voices(0.5, 4, n_samples=30)
-    offset = 3 + torch.arange(30.0)[:, None]
-    gain = averaging_gain(logits[0], logits.mean(dim=0), 4)
-    shifted = averaging_gain(logits[0] + offset, logits.mean(dim=0) - offset, 4)
-    assert shifted == pytest.approx(gain)
-
-
-def test_averaging_gain_counts_a_weight_as_copies():
-    _, logits = _voices(0.5, 4, n_samples=30)
-    weight = torch.arange(30) % 3
-    many = logits.repeat_interleave(weight, dim=1)
-    assert averaging_gain(logits[0], logits.mean(dim=0), 4, weight) == pytest.approx(
-        averaging_gain(many[0], many.mean(dim=0), 4)
-    )
 
 
 def test_without_smoothing_probabilities_are_a_softmax():
