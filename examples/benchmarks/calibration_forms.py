@@ -33,7 +33,7 @@ def forms(views, smoothing, *, held_out):
     held_out : bool
         Whether validation rows were seen by no member, else each by all but one.
     """
-    logits, scale = views["logits"], views["scale"]
+    logits, scale = views["logits"], float(views["scale"])
     yield "scale_", log_softmax(scale * logits, axis=1)
     trained = float(views["trained_scale"])
     yield "trained scale", log_softmax(trained * logits, axis=1)

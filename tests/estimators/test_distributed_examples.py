@@ -1,6 +1,7 @@
 """The programs of examples/distributed run as a user types them, and say what their page says."""
 
 import os
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -51,3 +52,10 @@ def test_ray_train_fits_in_two_processes():
     told = _run(EXAMPLES / "ray_train.py")
     assert "process 0 of 2" in told
     assert "process 1 of 2" in told
+
+
+@pytest.mark.slow
+@_needs("pyspark")
+@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
+def test_spark_fits_in_two_processes():
+    assert "process 0 of 2" in _run(EXAMPLES / "spark_fit.py")
