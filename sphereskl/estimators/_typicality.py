@@ -63,18 +63,19 @@ def neighbor_scores(
         are the stored outputs of samples that a member was trained on and the means of the
         classes, without which a class could have no point where there are many.
     """
-    w, c, p, z, z_squared, at_most = _prepared(estimator, reference)
+    w, c, p, z, z_squared, limit = _prepared(estimator, reference)
 
     def view(X: Tensor, *member: Tensor) -> Tensor:
         h = _by_member(estimator, X)
-        cosine = torch.minimum(normalize(h) @ p.mT, at_most).topk(nth).values[..., -1]
+        cosine = _largest(torch.baddbmm(limit, normalize(h), p.mT), nth)
         a = (h - c) @ w
-        squared = a.square().sum(dim=2, keepdim=True) + z_squared - 2 * a @ z.mT
-        nearest = squared.topk(nth, largest=False).values[..., -1].clamp(min=0).sqrt()
-        return torch.stack([_judged(cosine, *member), -_judged(nearest, *member)], dim=1)
+        # |a - z|^2, of which the smallest has the largest 2 a z - |z|^2.
+        nearer = _largest(torch.baddbmm(z_squared, a, z.mT, beta=-1, alpha=2), nth)
+        distance = (a.square().sum(dim=2) - nearer).clamp(min=0).sqrt()
+        return torch.stack([_judged(cosine, *member), -_judged(distance, *member)], dim=1)
 
     rest = () if member is None else (member,)
-    most = _MOST_DISTANCES // at_most.numel()
+    most = _MOST_DISTANCES // limit.numel()
     return infer_finite(estimator, view, X, *rest, chunk_size=most).double().numpy()
 
 
@@ -101,7 +102,7 @@ def _prepared(estimator: Any, reference: Reference) -> tuple[Tensor, ...]:
 
     Whitening matrices and a centre; directions of the points, (n_members, n_points, width), the
     white points and their squared lengths, (n_members, 1, n_points), infinite for points that a
-    member may not see, and upper limits of cosines with them.
+    member may not see, and what is added to cosines with them, 0 or minus infinity.
     """
     members = np.arange(len(reference["means"]))[:, None]
     hidden = [reference["fold"] == members, reference["counts"] <= 0]
@@ -118,7 +119,7 @@ def _prepared(estimator: Any, reference: Reference) -> tuple[Tensor, ...]:
     points = torch.cat([stored, means], dim=1)
     z = (points - c) @ w
     z_squared = z.square().sum(dim=2)[:, None]
-    return w, c, normalize(points), z, z_squared + barred, 1 - barred
+    return w, c, normalize(points), z, z_squared + barred, -barred
 
 
 def _whitening(reference: Reference) -> NDArray[np.float64]:
@@ -141,6 +142,11 @@ def _by_member(estimator: Any, X: Tensor) -> Tensor:
     """Return outputs of the backbone, (n_members, n_samples, width)."""
     h: Tensor = estimator.module_.backbone(X)
     return h if h.ndim == 3 else h[None]
+
+
+def _largest(values: Tensor, nth: int) -> Tensor:
+    """Return the n-th largest of the last axis."""
+    return values.amax(dim=-1) if nth == 1 else values.topk(nth).values[..., -1]
 
 
 def _judged(values: Tensor, member: Tensor | None = None) -> Tensor:
