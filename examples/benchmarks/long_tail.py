@@ -100,7 +100,7 @@ def long_tailed_model(name, counts, seed):
         model = PrototypesOfLengths(loss="squared_cosine", **common)
     elif layer == "prototypes" and remedy.startswith("adjusted loss"):
         # The paper smooths nothing: a smoothed target asks for more of a rare class than there is.
-        smoothing = {} if remedy.endswith("smoothed") else {"label_smoothing": 0.0}
+        smoothing = {"label_smoothing": 0.1 if remedy.endswith("smoothed") else 0.0}
         model = AdjustedPrototypes(**smoothing, **common)
     elif layer == "prototypes":
         model = HypersphericalPrototypeClassifier(**common)

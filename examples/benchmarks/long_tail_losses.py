@@ -120,6 +120,7 @@ class WithAuxiliary(nn.Module):
         super().__init__()
         self.criterion, self.auxiliary, self.weight = criterion, auxiliary, weight
         self.uses_scale = criterion.uses_scale
+        self.label_smoothing = criterion.label_smoothing
 
     def forward(self, outputs, target, weight, model):
         value = self.criterion(outputs, target, weight, model)

@@ -9,7 +9,8 @@ prints the tables of docs/benchmarks/novelty.md from it:
 `--data DIR` reads data from a folder. pytorch-ood has to be installed. "sphere" is
 `HypersphericalPrototypeClassifier` at its default, "softmax" the same backbone, members, optimiser
 and epochs under an ordinary softmax layer. Detectors of pytorch-ood see the features below that
-layer; with members, each has a detector of its own and scores are means.
+layer; with members, each has a detector of its own and scores are means. "inputs" are detectors of
+scikit-learn that see the rows themselves, standardised and one-hot encoded, and no labels.
 """
 
 import argparse
@@ -21,6 +22,12 @@ import pandas as pd
 import torch
 from datasets import add_data_option, load_images, load_table
 from pytorch_ood.detector import KNN, EnergyBased, Mahalanobis, MaxSoftmax, ViM
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import IsolationForest
+from sklearn.impute import SimpleImputer
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from sphereskl import MLP, ConvNet, HypersphericalPrototypeClassifier, SphereNetClassifier
@@ -117,6 +124,30 @@ def softmax_scores(case, seed, options):
         yield name, *(np.mean([score[k] for score in scores], axis=0) for k in (0, 1))
 
 
+def input_scores(case, seed, options):
+    """Yield the same for detectors of scikit-learn on the rows themselves."""
+    (X, _), known, new = case
+    if isinstance(X, pd.DataFrame):
+        encoder = make_column_transformer(
+            (
+                OneHotEncoder(sparse_output=False, handle_unknown="ignore"),
+                make_column_selector(dtype_exclude="number"),
+            ),
+            remainder=make_pipeline(SimpleImputer(), StandardScaler()),
+        ).fit(X)
+        X, known, new = (encoder.transform(part) for part in (X, known, new))
+    else:
+        X, known, new = (part.reshape(len(part), -1) / 255 for part in (X, known, new))
+    nearest = NearestNeighbors(n_neighbors=1).fit(X)
+    yield "inputs: KNN (1)", *(-nearest.kneighbors(part)[0][:, 0] for part in (known, new))
+    for name, detector in {
+        "local outlier factor": LocalOutlierFactor(novelty=True),
+        "isolation forest": IsolationForest(random_state=seed),
+    }.items():
+        detector.fit(X)
+        yield f"inputs: {name}", *(detector.score_samples(part) for part in (known, new))
+
+
 def _features(model, X):
     """Return what the last layer of the backbone sees, (n_members, n_samples, width)."""
     seen = []
@@ -164,7 +195,7 @@ def measure(args):
                     continue
                 case, options = make(seed)
                 rows = []
-                for scores in (sphere_scores, softmax_scores):
+                for scores in (sphere_scores, softmax_scores, input_scores):
                     for score, known, new in scores(case, seed, options):
                         rows.append([name, seed, score, *_figures(known, new)])
                 writer.writerows(rows)
