@@ -81,19 +81,15 @@ def neighbor_scores(
 
 def mahalanobis_scores(estimator: Any, reference: Reference, X: EncodedRows) -> NDArray[np.float64]:
     """Return minus the squared Mahalanobis distance to the nearest class mean, (n_samples,)."""
-    whitening = _whitening(reference)
-    centres = reference["means"] @ whitening
-    centres[reference["counts"] <= 0] = 0
-    square = np.where(reference["counts"] > 0, np.square(centres).sum(axis=2), np.inf)
-    w, c, c_squared = _on_device(estimator, whitening, centres, square[:, None])
+    without = {**reference, "outputs": reference["outputs"][:, :0], "fold": reference["fold"][:0]}
+    w, c, _, z, z_squared, _ = _prepared(estimator, without)
 
     def view(X: Tensor) -> Tensor:
-        white = _by_member(estimator, X) @ w
-        # |a - c|^2; a class without rows of a member is infinitely far away.
-        to_centres = white.square().sum(dim=2, keepdim=True) + c_squared - 2 * white @ c.mT
-        return -to_centres.amin(dim=2).clamp(min=0).mean(dim=0)[:, None]
+        a = (_by_member(estimator, X) - c) @ w
+        nearer = torch.baddbmm(z_squared, a, z.mT, beta=-1, alpha=2).amax(dim=2)
+        return -(a.square().sum(dim=2) - nearer).clamp(min=0).mean(dim=0)[:, None]
 
-    most = _MOST_DISTANCES // centres[..., 0].size
+    most = _MOST_DISTANCES // z_squared.numel()
     return infer_finite(estimator, view, X, chunk_size=most)[:, 0].double().numpy()
 
 
@@ -105,10 +101,10 @@ def _prepared(estimator: Any, reference: Reference) -> tuple[Tensor, ...]:
     member may not see, and what is added to cosines with them, 0 or minus infinity.
     """
     members = np.arange(len(reference["means"]))[:, None]
-    hidden = [reference["fold"] == members, reference["counts"] <= 0]
-    is_hidden = np.concatenate(hidden, axis=1)
+    is_own, is_empty = reference["fold"] == members, reference["counts"] <= 0
     # A member without any row, of a short first part of a stream, sees those of the others.
-    is_hidden &= ~is_hidden.all(axis=1, keepdims=True)
+    is_own &= ~(is_own.all(axis=1) & is_empty.all(axis=1))[:, None]
+    is_hidden = np.concatenate([is_own, is_empty], axis=1)
     # White outputs are far from zero compared with distances between them: the difference of large
     # squares would lose digits.
     centre = reference["means"][reference["counts"] > 0].mean(axis=0)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 _FARTHEST, _LONGEST, _LAST, _MOST_STEPS = 3.0, 1.0, 1e-2, 30
 
 
+# What is not finite is told by the loss at the scale, which is not a number then.
+@np.errstate(over="ignore", invalid="ignore")
 def best_scale(logits: NDArray[np.float64], expected: NDArray[np.float64], start: float) -> float:
     """Return the scale s that minimises the cross-entropy of ``softmax(s logits)``.
 

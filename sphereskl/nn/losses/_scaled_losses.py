@@ -57,6 +57,6 @@ def compared_labels(
         n_prototypes = outputs.shape[1]
         expected = (1 - smoothing) * one_hot(target, n_prototypes) + smoothing / n_prototypes
     else:
-        expected = soft_labels[target]
+        expected = soft_labels.to(outputs)[target]
     expected = expected.to(outputs)
     return outputs, expected if weight is None else expected * weight[:, None]
