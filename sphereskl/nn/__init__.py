@@ -60,6 +60,7 @@ from .networks import (
     SphereResNet,
     SphereVGG,
     TableInput,
+    table_pass,
 )
 
 __all__ = [
@@ -116,6 +117,7 @@ __all__ = [
     "soft_cross_entropy",
     "squared_cosine",
     "squared_error",
+    "table_pass",
     "to_spherical",
     "unrolled_angular",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..nn import EmbeddingModel, TableInput, WrittenOut, cross_entropy, layer_pass
+from ..nn import EmbeddingModel, TableInput, WrittenOut, cross_entropy, layer_pass, table_pass
 from ._by_member import by_member
 from ._criterion import Criterion
 from ._data import TensorData
@@ -108,22 +108,20 @@ def _written_out(model: nn.Module, criterion: Any) -> WrittenOut | None:
     if model.free_norm or model.learn_prototypes or shared or len(prototypes) > _MOST_PROTOTYPES:
         return None
     first, *rest = _flat(model.backbone)
-    numeric = None
+    table = None
     if type(first) is TableInput:
-        if first.categories is not None or first.columns.n_flags:
+        table, (first, *rest) = table_pass(first), rest
+        if table is None:
             return None
-        numeric, (first, *rest) = first.numeric, rest
     dense, activations = [first, *rest[1::2]], rest[::2]
     passes = [layer_pass(layer) for layer in dense]
-    curves = None if numeric is None else layer_pass(numeric)
     if (
         None in passes
-        or (numeric is not None and curves is None)
         or len(dense) != len(activations) + 1
         or any(type(activation) is not nn.ReLU for activation in activations)
     ):
         return None
-    return WrittenOut(curves, passes, prototypes, model.log_scale, criterion.label_smoothing)
+    return WrittenOut(table, passes, prototypes, model.log_scale, criterion.label_smoothing)
 
 
 def _flat(module: nn.Module) -> list[nn.Module]:

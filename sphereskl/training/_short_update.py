@@ -27,17 +27,23 @@ def short_update(optimizer: Optimizer) -> Callable[[], Any]:
         step on small networks; ``optimizer.step`` if there is no such kernel, no state yet, or
         a hook.
     """
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    # Torch leaves out those without a gradient, too: vectors of a table without such categories.
+    trained = [
+        (group, parameters)
+        for group in optimizer.param_groups
+        if (parameters := [p for p in group["params"] if p.grad is not None])
+    ]
     if (
         type(optimizer) not in _KERNELS
         or not all(_is_fused(group) for group in optimizer.param_groups)
-        or not all(optimizer.state.get(p) and p.grad is not None for p in parameters)
+        or not trained
+        or not all(optimizer.state.get(p) for _, parameters in trained for p in parameters)
         or optimizer._optimizer_step_pre_hooks
         or optimizer._optimizer_step_post_hooks
     ):
         return optimizer.step
     kernel = _KERNELS[type(optimizer)]
-    groups = [(group, _lists(optimizer, group["params"])) for group in optimizer.param_groups]
+    groups = [(group, _lists(optimizer, parameters)) for group, parameters in trained]
 
     def update() -> None:
         for group, (params, grads, means, squares, steps) in groups:

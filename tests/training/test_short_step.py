@@ -8,7 +8,14 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sphereskl.geometry import simplex
-from sphereskl.nn import MLP, AngularModel, EmbeddingModel, cross_entropy, squared_cosine
+from sphereskl.nn import (
+    MLP,
+    AngularModel,
+    Columns,
+    EmbeddingModel,
+    cross_entropy,
+    squared_cosine,
+)
 from sphereskl.training import Criterion, EmbeddingNet, TensorData, make_optimizer, seeded
 from sphereskl.training._short_step import short_step
 from sphereskl.training._short_update import short_update
@@ -72,8 +79,35 @@ def test_a_training_ends_where_one_by_autograd_does(monkeypatch, schedule, n_mem
     assert losses == pytest.approx([epoch["train_loss"] for epoch in long.history], rel=1e-4)
 
 
+def _table(**config):
+    """A network for a table of two numbers, a flag and a category of three levels, 40 if many."""
+    columns = Columns(2, 1, (config.pop("levels", 3),))
+    with seeded(0):
+        return _model(
+            backbone=MLP((16,), **config).build((4,), 8, columns), scale=4.0, learn_scale=True
+        )
+
+
+@pytest.mark.parametrize("levels", [3, 40])
+@pytest.mark.parametrize("n_members", [1, 3])
+def test_a_training_on_categories_ends_where_one_by_autograd_does(monkeypatch, n_members, levels):
+    X, target = _data()[:2]
+    category = torch.arange(len(X))[:, None] % levels - 1.0
+    X = torch.cat([X[:, :2], (X[:, 2:3] > 0).float(), category], dim=1)
+    fold = torch.arange(len(X)) % (n_members + 1) - 1 if n_members > 1 else None
+    data = TensorData(X, target, fold=fold)
+    model = _table(levels=levels, n_members=n_members)
+    options = {"schedule": "constant", "weight_decay": 0.1}
+    short = _net(copy.deepcopy(model), **options).fit(data)
+    monkeypatch.setattr("sphereskl.training._loop.short_step", lambda net: None)
+    long = _net(model, **options).fit(data)
+    torch.testing.assert_close(_state(short), _state(long), rtol=1e-3, atol=1e-4)
+
+
 _SHORT = [
     _net(),
+    _net(_table()),
+    _net(_table(levels=40, n_members=3)),
     _net(_model()),
     _net(_model(scale=2.0, n_reserved=1)),
     _net(_model(config={"n_members": 3})),
@@ -183,6 +217,21 @@ def test_a_short_update_is_the_step_bit_by_bit(name):
 def test_other_optimisers_step_themselves(make):
     optimizer = make([nn.Parameter(torch.ones(2))], lr=0.1)
     assert short_update(optimizer) == optimizer.step
+
+
+def test_parameters_without_a_gradient_stay_where_they_are():
+    # As in torch: not even weight decay moves them. A group may have no other.
+    trained, idle, alone = (nn.Parameter(torch.ones(2)) for _ in range(3))
+    groups = [{"params": [trained, idle]}, {"params": [alone]}]
+    optimizer = torch.optim.AdamW(groups, lr=0.1, weight_decay=0.5, fused=True)
+    trained.grad = torch.ones(2)
+    optimizer.step()
+    update = short_update(optimizer)
+    assert update != optimizer.step
+    before = trained.detach().clone()
+    update()
+    assert (trained < before).all()
+    assert idle.tolist() == alone.tolist() == [1.0, 1.0]
 
 
 def test_hooks_of_an_optimiser_are_called():

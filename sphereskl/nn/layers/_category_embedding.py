@@ -68,15 +68,33 @@ class CategoryEmbedding(nn.Module):
         self.width = self.n_one_hot + _VECTOR_WIDTH * len(self._learned)
 
     def forward(self, codes: Tensor) -> Tensor:
+        return self.embed(codes)[1]
+
+    def embed(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rows of `vectors` that learned categories take, and the embedding.
+
+        Parameters
+        ----------
+        codes : Tensor of shape (n_samples, n_categories)
+            Index of every sample's level.
+
+        Returns
+        -------
+        index : Tensor of shape (n_samples, n_learned), int64
+            0 for unseen levels.
+        embedding : Tensor of shape (n_members, n_samples, width)
+            As `forward` returns it.
+        """
         index = (codes + self.first).masked_fill(codes < 0, 0)
         # Not len(codes), which is a constant to `torch.export`.
         columns = torch.zeros(codes.shape[0], 1 + self.n_one_hot, device=codes.device)
         columns = columns.to(self.vectors.weight.dtype).scatter_(1, index[:, self._one_hot], 1.0)
         columns = columns[:, 1:].expand(self.n_members, -1, -1)
+        learned = index[:, self._learned]
         if not self._learned:
-            return columns
-        vectors = self.vectors(index[:, self._learned]).unflatten(2, (self.n_members, -1))
-        return torch.cat([columns, vectors.permute(2, 0, 1, 3).flatten(2)], dim=2)
+            return learned, columns
+        vectors = self.vectors(learned).unflatten(2, (self.n_members, -1))
+        return learned, torch.cat([columns, vectors.permute(2, 0, 1, 3).flatten(2)], dim=2)
 
     def extra_repr(self) -> str:
         return f"{list(self.cardinalities)}, n_members={self.n_members}"

@@ -1,16 +1,19 @@
-"""Dense layers and curves with explicit gradients, for training without autograd."""
+"""Dense layers and embeddings with explicit gradients, for training without autograd."""
 
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from ._category_embedding import CategoryEmbedding
 from ._member_linear import MemberLinear
 from ._piecewise_embedding import PiecewiseLinearEmbedding
 
 
 class LayerPass(Protocol):
     """A layer with its forward and backward pass."""
+
+    learns: bool  # whether there are parameters to train
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output, and store what the backward pass needs."""
@@ -50,7 +53,7 @@ def layer_pass(layer: nn.Module) -> LayerPass | None:
     tensor([4., 4.])
     """
     make = _PASSES.get(type(layer))
-    if make is None or layer.bias is None:
+    if make is None or getattr(layer, "bias", ...) is None:
         return None
     wanted = all(p.requires_grad and not p._backward_hooks for p in layer.parameters())
     return make(layer) if wanted else None
@@ -58,6 +61,8 @@ def layer_pass(layer: nn.Module) -> LayerPass | None:
 
 class _LinearPass:
     """``y = x W' + b``: ``dW = dy' x``, ``db = sum dy``, ``dx = dy W``."""
+
+    learns = True
 
     def __init__(self, layer: nn.Linear):
         self._weight, self._bias = layer.weight.detach(), layer.bias.detach()
@@ -76,6 +81,8 @@ class _LinearPass:
 
 class _MemberLinearPass:
     """``y_i = x_i W_i + b_i``: ``dW_i = x_i' dy_i``, ``db_i = sum dy_i``, ``dx_i = dy_i W_i'``."""
+
+    learns = True
 
     def __init__(self, layer: MemberLinear):
         self._weight, self._bias = layer.weight.detach(), layer.bias.detach()
@@ -98,6 +105,8 @@ class _CurvesPass:
     ``dV_j = p_j' de_j``, ``dw_j = x_j' de_j``, ``db_j = sum de_j``; it is the first layer, and the
     gradient of x is not computed.
     """
+
+    learns = True
 
     def __init__(self, layer: PiecewiseLinearEmbedding):
         self._members, self._width = layer.n_members, layer.width
@@ -127,6 +136,33 @@ class _CurvesPass:
         return None
 
 
+class _CategoriesPass:
+    """Columns ``y_l = [level is l]`` and vectors ``y = v_level``, see `CategoryEmbedding`.
+
+    ``dv_l`` is the sum of ``dy`` over the samples of level l, 0 for level 0, which is unseen.
+    """
+
+    def __init__(self, layer: CategoryEmbedding):
+        self._layer, self.learns = layer, layer.width > layer.n_one_hot
+        self._d_vectors = place_of(layer.vectors.weight) if self.learns else None
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        self._index, y = self._layer.embed(x)
+        return y if self.learns and self._layer.n_members > 1 else y[0]
+
+    def backward(self, d_y: Tensor, *, on: bool) -> Tensor | None:
+        if self._d_vectors is None:
+            return None
+        n_samples, n_learned = self._index.shape
+        d_vectors = d_y[..., self._layer.n_one_hot :]
+        d_vectors = d_vectors.reshape(self._layer.n_members, n_samples, n_learned, -1)
+        d_vectors = d_vectors.permute(1, 2, 0, 3).flatten(0, 1).flatten(1)
+        self._d_vectors.zero_().index_add_(0, self._index.flatten(), d_vectors)
+        self._d_vectors[0] = 0.0
+        return None
+
+
 def place_of(parameter: Tensor) -> Tensor:
     """Return the tensor to which the gradient of a parameter is written."""
     if parameter.grad is None:
@@ -138,4 +174,5 @@ _PASSES = {
     nn.Linear: _LinearPass,
     MemberLinear: _MemberLinearPass,
     PiecewiseLinearEmbedding: _CurvesPass,
+    CategoryEmbedding: _CategoriesPass,
 }

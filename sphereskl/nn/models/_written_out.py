@@ -141,6 +141,7 @@ class WrittenOut:
         for layer, below in zip(self._layers[:0:-1], reversed(self._hidden), strict=True):
             # The output of ReLU is positive where it passes gradients, else zero.
             d_h = layer.backward(d_h, on=True).mul_(below.sign_())
-        d_x = self._layers[0].backward(d_h, on=self._first is not None)
-        if self._first is not None:
-            self._first.backward(d_x, on=False)
+        first = self._first if self._first is not None and self._first.learns else None
+        d_x = self._layers[0].backward(d_h, on=first is not None)
+        if first is not None:
+            first.backward(d_x, on=False)

@@ -9,6 +9,7 @@ from ._sphere_mlp import SphereMLP
 from ._sphere_resnet import SphereResNet
 from ._sphere_vgg import SphereVGG
 from ._table_input import Columns, TableInput
+from ._table_pass import table_pass
 
 __all__ = [
     "MLP",
@@ -22,4 +23,5 @@ __all__ = [
     "SphereResNet",
     "SphereVGG",
     "TableInput",
+    "table_pass",
 ]

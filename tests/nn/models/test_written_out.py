@@ -16,6 +16,7 @@ from sphereskl.nn import (
     WrittenOut,
     cross_entropy,
     layer_pass,
+    table_pass,
 )
 from sphereskl.training import seeded
 
@@ -45,15 +46,16 @@ def _model(hidden=(7, 6), n_members=1, embedding=None, **options):
 
 
 def _written_out(model, label_smoothing=0.1):
-    parts = [part for part in model.backbone.modules() if layer_pass(part) is not None]
-    curves = [part for part in parts if isinstance(part, PiecewiseLinearEmbedding)]
-    dense = [layer_pass(part) for part in parts if part not in curves]
-    first = layer_pass(curves[0]) if curves else None
+    tables = [part for part in model.backbone if isinstance(part, TableInput)]
+    dense = [part for part in model.backbone.modules() if hasattr(part, "bias")]
+    dense = [layer_pass(part) for part in dense if not isinstance(part, PiecewiseLinearEmbedding)]
+    first = table_pass(tables[0]) if tables else None
     return WrittenOut(first, dense, model.prototypes, model.log_scale, label_smoothing)
 
 
 def _gradients(model):
-    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    parameters = dict(model.named_parameters())
+    return {name: p.grad.clone() for name, p in parameters.items() if p.grad is not None}
 
 
 def _by_autograd(model, X, target, weight):
@@ -79,6 +81,47 @@ def test_they_are_those_of_autograd(hidden, n_members, embedding, weighted):
     torch.testing.assert_close(cosines, model(X).detach())
     found = written.backward(target, weight), _gradients(model)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-13)
+
+
+# Columns and their input: levels are indices, negative if unseen in training.
+_TABLES = {
+    "flags": Columns(2, 2),
+    "one-hot": Columns(2, 1, (3, 5)),
+    "vectors": Columns(2, 0, (40, 3, 33)),
+    "categories alone": Columns(0, 0, (3, 4)),
+    "vectors alone": Columns(0, 0, (40, 50)),
+}
+
+
+@pytest.mark.parametrize("columns", _TABLES.values(), ids=_TABLES)
+@pytest.mark.parametrize("embedding", [None, "piecewise"])
+@pytest.mark.parametrize("n_members", [1, 3])
+def test_they_are_those_of_autograd_for_tables_with_categories(n_members, embedding, columns):
+    levels = [torch.arange(N_ROWS)[:, None] % n - 1 for n in columns.cardinalities]
+    numbers = _rows()[:, : columns.n_numeric + columns.n_flags]
+    X, target = torch.cat([numbers, *levels], dim=1), _target(n_members)
+    with seeded(0):
+        config = MLP((7,), n_members=n_members, numeric_embedding=embedding)
+        backbone = config.build((columns.n_columns,), 6, columns)
+        for layer in backbone.modules():
+            if isinstance(layer, TableInput):
+                layer.fit_edges(X.float())
+            if isinstance(layer, PiecewiseLinearEmbedding):
+                nn.init.normal_(layer.pieces)
+        prototypes = torch.randn(N_CLASSES, 6)
+    model = EmbeddingModel(backbone, prototypes, scale=3.0, learn_scale=True).double()
+    expected = _by_autograd(model, X, target, None)
+    model.zero_grad()
+    written = _written_out(model)
+    torch.testing.assert_close(written.forward(X), model(X).detach())
+    found = written.backward(target), _gradients(model)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-13)
+
+
+def test_periodic_embeddings_and_frozen_curves_are_left_to_autograd():
+    assert table_pass(TableInput(Columns(3), "periodic")) is None
+    assert table_pass(TableInput(Columns(3), "piecewise").requires_grad_(False)) is None
+    assert table_pass(TableInput(Columns(3), "piecewise")) is not None
 
 
 def test_they_are_slopes_of_the_loss():
