@@ -70,7 +70,7 @@ def n_parameters(*models):
     return sum(p.numel() for model in models for p in model.module_.backbone.parameters())
 
 
-def separate(train, X_test, *, loss="squared", **common):
+def separate(train, X_test, *, loss="gaussian", **common):
     X, digit, angle = train
     classifier = HypersphericalPrototypeClassifier(**common).fit(X, digit)
     regressor = HypersphericalRegressor(bounds=(0, HIGHEST_ANGLE), loss=loss, **common)
@@ -110,7 +110,7 @@ def mean_and_error(values, digits, sign=""):
 def report(name, options):
     contenders = {
         "separate": separate,
-        'separate, loss="gaussian"': partial(separate, loss="gaussian"),
+        'separate, loss="squared"': partial(separate, loss="squared"),
         "joint": joint,
     }
     for weight in options.weights:

@@ -53,7 +53,7 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         "gaussian"; see `HypersphericalRegressor`.
     bounds : "minmax" or pair, default="minmax"
         Values at the lower and the upper pole; see `HypersphericalRegressor`.
-    task_weight : float, default=0.85
+    task_weight : float, default=0.7
         Weight w of the class loss in ``w * class loss + (1 - w) * value loss``, in [0, 1].
         Lower it if the value matters more.
     categorical_features : "from_dtype", array-like, str or None, default="from_dtype"
@@ -234,7 +234,7 @@ class HypersphericalMultiTask(JointPredictionMixin, ProbabilityMixin, BaseSphere
         prototypes: Any = "auto",
         loss: str = "cross_entropy",
         bounds: Any = "minmax",
-        task_weight: float = 0.85,
+        task_weight: float = 0.7,
         categorical_features: Any = "from_dtype",
         input_shape: tuple[int, ...] | dict[str, int] | None = None,
         augmentation: ImageAugmentation | None = None,
