@@ -11,6 +11,8 @@ from torch.nn.functional import softplus
 _SOFTNESS = 0.25
 # Tolerance of the logarithm of the scale: far below the statistical error.
 _RESOLUTION, _MOST_STEPS = 1e-9, 100
+# Limit of the distance of that logarithm from the expected one, and where it is looked for first.
+_FARTHEST, _NEAREST = math.log(1e3), 0.25
 
 
 def log_probabilities(
@@ -114,17 +116,27 @@ def fit_scale(
         prior = log_scale - math.log(expected)
         return prior - n_rows * torch.dot(share, of_rows).item()
 
-    return math.exp(_root(slope, *(math.log(expected) + side * math.log(1e3) for side in (-1, 1))))
+    return math.exp(_root(slope, math.log(expected)))
 
 
-def _root(slope: Callable[[float], float], low: float, high: float) -> float:
-    """Find where a slope turns positive, by the Illinois method; an end if there is no root.
+def _root(slope: Callable[[float], float], start: float) -> float:
+    """Find where a slope turns positive, by the Illinois method; an end of the range if nowhere.
 
-    A dozen evaluations replace forty of bisection.
+    Between places near the start it takes half as many evaluations as on the whole range, where
+    bisection takes forty.
     """
-    below, above = slope(low), slope(high)
-    if below >= 0 or above <= 0:
-        return low if below >= 0 else high
+    for side in (-1, 1):
+        if side * slope(start + side * _FARTHEST) <= 0:
+            return start + side * _FARTHEST
+    inner, value, reach = start, slope(start), _NEAREST
+    side = -1 if value > 0 else 1
+    while True:
+        outer = start + side * min(reach, _FARTHEST)
+        beyond = slope(outer)
+        if not side * beyond < 0:  # NaN ends it as well
+            break
+        inner, value, reach = outer, beyond, 3 * reach
+    (low, below), (high, above) = sorted([(inner, value), (outer, beyond)])
     last, kept = math.inf, 0
     for _ in range(_MOST_STEPS):
         middle = low - below * (high - low) / (above - below)

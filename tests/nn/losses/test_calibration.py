@@ -109,15 +109,26 @@ def test_a_root_is_found_in_few_evaluations(slope, root):
         seen.append(x)
         return slope(x - root)
 
-    assert _root(shifted, -3.0, 3.0) == pytest.approx(root, abs=1e-8)
+    assert _root(shifted, 0.0) == pytest.approx(root, abs=1e-8)
     # Bisection needs as many.
     assert len(seen) <= math.log2(6 / 1e-9)
 
 
-@pytest.mark.parametrize("root", [-3.5, -3.0, -2.9, 2.9, 3.0, 3.5])
-def test_an_end_is_returned_only_if_there_is_no_root_between(root):
-    found = _root(lambda x: x - root, -3.0, 3.0)
-    assert found == pytest.approx(min(max(root, -3.0), 3.0), abs=1e-9)
+@pytest.mark.parametrize("distance", [-1.1, -1.0, -0.99, 0.99, 1.0, 1.1])
+def test_an_end_is_returned_only_if_there_is_no_root_between(distance):
+    found = _root(lambda x: x - 2.0 - distance * math.log(1e3), 2.0)
+    assert found == pytest.approx(2.0 + min(max(distance, -1.0), 1.0) * math.log(1e3), abs=1e-9)
+
+
+def test_a_root_close_to_the_start_is_found_in_half_as_many_evaluations():
+    seen = []
+
+    def slope(x):
+        seen.append(x)
+        return math.expm1(3 * (x - 0.4))
+
+    assert _root(slope, 0.0) == pytest.approx(0.4, abs=1e-8)
+    assert len(seen) <= 14  # 41 between a thousandth and a thousand times the start
 
 
 def test_separation_counts_for_more_the_more_rows_show_it():
@@ -203,7 +214,7 @@ def test_a_root_that_is_not_reached_is_the_last_estimate(monkeypatch):
         return math.expm1(3 * x)
 
     monkeypatch.setattr(_calibration, "_MOST_STEPS", 3)
-    found = _root(slope, -3.0, 3.0)
+    found = _root(slope, -3.0)
     assert found == seen[-1]
-    assert len(seen) == 2 + 3
-    assert abs(found) < 3  # closer to the root, 0, than both ends
+    assert len(seen) == 2 + 5 + 3  # ends, steps outwards to -0.75 and 3.75, and steps between
+    assert abs(found) < 0.75  # closer to the root, 0, than both ends
