@@ -41,7 +41,6 @@ scores = {
 }
 for name, score in scores.items():
     print(f"accuracy {score:.3f}, {name}")
-pipeline = skrub.tabular_pipeline(classifier).fit(X, y)
 
 pipeline = skrub.tabular_pipeline(classifier).fit(X, y)
 print(f"steps: {', '.join(type(step).__name__ for step in pipeline)}")
@@ -50,11 +49,8 @@ assert not any("Imputer" in type(step).__name__ for step in pipeline)
 assert np.isnan(pipeline[:-1].transform(X)).any()
 assert scores["tabular_pipeline"] > scores["numbers alone"] + 0.1
 assert scores["TableVectorizer"] > scores["numbers alone"] + 0.1
-# The regressor likewise.
-radius = frame["mean radius"]
-assert (
-    skrub.tabular_pipeline(HypersphericalRegressor(max_epochs=10, random_state=0))
-    .fit(X, radius)
-    .score(X, radius)
-    > 0.5
-)
+# The regressor likewise, on rows that it was not trained on.
+regressor = HypersphericalRegressor(max_epochs=10, random_state=0, device="cpu")
+r2 = cross_val_score(skrub.tabular_pipeline(regressor), X, frame["mean radius"]).mean()
+print(f"R2 {r2:.3f}, mean radius, tabular_pipeline")
+assert r2 > 0.2

@@ -90,6 +90,8 @@ def test_a_compiler_that_fails_is_told_with_the_way_out(monkeypatch):
 
 
 @pytest.mark.slow
+# Torch's compiler imports what torch deprecates.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")
 def test_compiled_by_the_default_compiler():
     plain, fitted = (
         _classifier(batch_size=30, compile=compiles).fit(X[:300], y[:300])
