@@ -53,7 +53,7 @@ def layer_pass(layer: nn.Module) -> LayerPass | None:
     tensor([4., 4.])
     """
     make = _PASSES.get(type(layer))
-    if make is None or getattr(layer, "bias", ...) is None:
+    if make is None or (isinstance(layer, nn.Linear) and layer.bias is None):
         return None
     wanted = all(p.requires_grad and not p._backward_hooks for p in layer.parameters())
     return make(layer) if wanted else None
