@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 from calibration_forms import CONFIDENCES, forms, scores
-from datasets import add_data_option, load_images, load_table
+from datasets import FURTHER_TABLES, add_data_option, load_images, load_table
 from threadpoolctl import threadpool_limits
 
 from sphereskl import HypersphericalPrototypeClassifier, SphereNetClassifier
@@ -29,11 +29,7 @@ TABLES = (
     "vehicle credit-g vowel segment adult waveform-5000 page-blocks spambase pendigits letter "
     "optdigits"
 ).split()
-# Measured when all defaults were fixed: default and softmax alone.
-FURTHER = (
-    "anneal balance-scale breast-w credit-approval mfeat-fourier mfeat-morphological mfeat-zernike "
-    "tic-tac-toe MagicTelescope phoneme satimage texture marketing mammographic"
-).split()
+FURTHER = FURTHER_TABLES.split()
 IMAGES = ["mnist", "fashion_mnist"]
 SMOOTHINGS = {"prototypes, 0": 0.0, "prototypes, 0.05": 0.05, "prototypes, 0.1": 0.1}
 SOFTMAX = {"softmax": 0.0, "softmax, 0.1": 0.1}

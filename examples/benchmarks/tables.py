@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 import torch
 from critical_difference import critical_difference, draw_ranks
-from datasets import add_data_option, load_table
+from datasets import FURTHER_TABLES, add_data_option, load_table
 from scipy.stats import rankdata
 from sklearn.compose import (
     TransformedTargetRegressor,
@@ -53,10 +53,7 @@ SETS = {
     "adult car hypothyroid",
     "confirmation": "optdigits vehicle bank-additional nursery mushroom sick kr-vs-kp splice cmc "
     "soybean",
-    # Chosen and measured when all defaults were fixed. OpenML knows no set by the last two names:
-    # they are read from a folder.
-    "further": "anneal balance-scale breast-w credit-approval mfeat-fourier mfeat-morphological "
-    "mfeat-zernike tic-tac-toe MagicTelescope phoneme satimage texture marketing mammographic",
+    "further": FURTHER_TABLES,
     "small": "breast_cancer wine credit-g vowel",
     "regression-development": "california_housing bike pol abalone",
     "regression-confirmation": "house_8L elevators ailerons cpu_act diamonds",
